@@ -7,6 +7,7 @@ from spaces.hardware import HARDWARE_SPACE
 from spaces.liveness import Liveness, liveness
 from spaces.nasrec import NASREC_DENSE_DIMS, NASREC_SPARSE_DIMS, WEIGHT_BITS, NasrecSpace, nasrec_space
 from spaces.notation import from_compact, from_nasrec_json, to_compact, to_nasrec_json
+from spaces.published import PUBLISHED_NETWORKS
 from spaces.shapes import Products, Widths, macs, n_parameters, products, widths
 from spaces.space import Choice, ChoiceBlock, Genomes, Space
 
@@ -14,6 +15,7 @@ __all__ = [
     "HARDWARE_SPACE",
     "NASREC_DENSE_DIMS",
     "NASREC_SPARSE_DIMS",
+    "PUBLISHED_NETWORKS",
     "WEIGHT_BITS",
     "Architecture",
     "ArchitectureBatch",

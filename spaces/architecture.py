@@ -28,6 +28,9 @@ MAX_INPUTS = 4
 MERGER_ROWS = 8
 """Rows that the dense-to-sparse merger appends to the sparse output."""
 
+ATTENTION_HEADS = 2
+"""Heads of the attention operator. The published code has 8; the products are the same, fewer heads are quicker."""
+
 HEAD_BITS = 8
 """Weight bits of the head, in every network."""
 
@@ -73,11 +76,16 @@ class Block:
         _check_operator("sparse_operator", self.sparse_operator, SPARSE_OPERATORS)
         for name in ("dense_inputs", "sparse_inputs"):
             nodes = getattr(self, name)
+            _check_whole(name, *nodes, at_least=0)
             if not 1 <= len(nodes) <= MAX_INPUTS or list(nodes) != sorted(set(nodes)):
                 raise ValueError(f"{name} must be 1 to {MAX_INPUTS} different nodes in ascending order, got {nodes}")
+        for name in ("left", "right"):
+            _check_whole(name, getattr(self, name), at_least=0)
         for name in ("dense_dim", "sparse_dim", "dense_bits", "sparse_bits", "dense_to_sparse_bits", "fm_bits"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            _check_whole(name, getattr(self, name), at_least=1)
+        for name in ("has_dense_to_sparse", "has_fm"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +103,10 @@ class Architecture:
     def __post_init__(self) -> None:
         if not self.blocks:
             raise ValueError("an architecture needs at least one block, got none")
-        if self.embedding_dim < 1:
-            raise ValueError(f"embedding_dim must be at least 1, got {self.embedding_dim}")
+        _check_whole("embedding_dim", self.embedding_dim, at_least=1)
         for number, block in enumerate(self.blocks, start=1):
             nodes = (*block.dense_inputs, *block.sparse_inputs, block.left, block.right)
-            if not all(0 <= node < number for node in nodes):
+            if max(nodes) >= number:
                 raise ValueError(
                     f"block {number} may read nodes 0 to {number - 1}, got dense inputs {block.dense_inputs}, "
                     f"sparse inputs {block.sparse_inputs}, left {block.left}, right {block.right}"
@@ -244,3 +251,9 @@ def nodes_of_mask(mask: int) -> tuple[int, ...]:
 def _check_operator(field: str, operator: str, operators: tuple[str, ...]) -> None:
     if operator not in operators:
         raise ValueError(f"unknown {field} {operator!r}; operators are {', '.join(map(repr, operators))}")
+
+
+def _check_whole(field: str, *values: int, at_least: int) -> None:
+    for value in values:
+        if type(value) is not int or value < at_least:
+            raise ValueError(f"{field} must be a whole number of at least {at_least}, got {value!r}")

@@ -77,9 +77,11 @@ def canonical_networks(
     return replace(networks, **values)
 
 
-def canonical_architecture(architecture: Architecture, n_dense: int, n_sparse: int) -> Architecture:
+def canonical_architecture(
+    architecture: Architecture, n_dense: int, n_sparse: int, neutral: Block = NEUTRAL
+) -> Architecture:
     """The canonical form of one network, with its dead blocks dropped."""
-    batch = canonical_networks(ArchitectureBatch.of([architecture]), n_dense, n_sparse)
+    batch = canonical_networks(ArchitectureBatch.of([architecture]), n_dense, n_sparse, neutral)
     *first, last = batch[0].blocks
     n_live = int(liveness(batch).block.sum())
     return replace(architecture, blocks=(*first[: n_live - 1], last))

@@ -54,7 +54,7 @@ class CodesignSpace(Space):
         """
         checked = self.check(genomes)
         network = self.network.canonical(checked[:, : self.n_network_blocks])
-        hardware = self.hardware.canonical(checked[:, self.n_network_blocks :])
+        hardware = checked[:, self.n_network_blocks :].copy()
         networks = self.network.networks(network)
         live = liveness(networks)
         has_activation_product = (
@@ -64,7 +64,7 @@ class CodesignSpace(Space):
         for column, block in enumerate(self.hardware.blocks):
             if block.name == "product_unit":
                 hardware[~has_activation_product, column] = 0
-        return np.concatenate([network, hardware], axis=1)
+        return np.concatenate([network, self.hardware.canonical(hardware)], axis=1)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: both spaces."""

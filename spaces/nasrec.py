@@ -100,7 +100,7 @@ class NasrecSpace(Space):
                 f"got {networks.n_blocks} blocks and embedding_dim {networks.embedding_dim}"
             )
         by_block = np.stack([getattr(networks, name).astype(np.int64) for name in BLOCK_FIELDS], axis=2)
-        values = by_block.reshape(len(networks), -1)
+        values = by_block.reshape(len(networks), len(self.blocks))
         genomes = np.empty_like(values)
         for column, codes in enumerate(self._codes):
             order = np.argsort(codes)
@@ -207,15 +207,15 @@ def nasrec_space(
         ("n_blocks", n_blocks, 1, 30),
         ("embedding_dim", embedding_dim, 1, 4096),
     ):
-        if not low <= value <= high:
-            raise ValueError(f"{name} must be between {low} and {high}, got {value}")
+        if type(value) is not int or not low <= value <= high:
+            raise ValueError(f"{name} must be a whole number between {low} and {high}, got {value!r}")
     for name, values, limit in (
         ("dense_dims", dense_dims, 2**20),
         ("sparse_dims", sparse_dims, 2**20),
         ("weight_bits", weight_bits, 16),
     ):
-        ascending = sorted(set(values))
-        if not values or list(values) != ascending or ascending[0] < 1 or ascending[-1] > limit:
+        is_whole = len(values) > 0 and all(type(value) is int and 1 <= value <= limit for value in values)
+        if not is_whole or list(values) != sorted(set(values)):
             raise ValueError(f"{name} must be ascending whole numbers from 1 to {limit}, got {tuple(values)}")
     dense_operators, sparse_operators = NETWORK_SPACES[kind]
     choices: dict[str, tuple[Choice, ...]] = {

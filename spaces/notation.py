@@ -6,7 +6,7 @@ The compact line has one entry a block, separated by `;`:
 
 such as `SG128|ATT64|10|0|0|0,0 ; DP32|EFC64|00|0|01|0,1`. Operators are FC, DP (dot product), SG (sigmoid gating),
 SUM, EFC and ATT (attention); mergers are two digits, dense-to-sparse and factorisation machine; inputs are node
-digits, or numbers joined by `+` where a node has two digits.
+digits, or numbers joined by `+` where a node has two digits (`2+11`; node 11 alone is `11+`).
 
 Source of the JSON form: the published configurations of NASRec's code.
 """
@@ -38,7 +38,7 @@ _OPERATOR_IDS: dict[str, tuple[str, ...]] = {
 
 _ENTRY = re.compile(
     r"(?P<dense>FC|DP|SG|SUM)(?P<dense_dim>\d+)\|(?P<sparse>EFC|ATT)(?P<sparse_dim>\d+)\|(?P<merger>[01])(?P<fm>[01])"
-    r"\|(?P<dense_inputs>[\d+]+)\|(?P<sparse_inputs>[\d+]+)\|(?P<left>\d+),(?P<right>\d+)"
+    r"\|(?P<dense_inputs>\d+(\+\d+)*\+?)\|(?P<sparse_inputs>\d+(\+\d+)*\+?)\|(?P<left>\d+),(?P<right>\d+)"
 )
 
 
@@ -87,7 +87,12 @@ def from_nasrec_json(text: str, *, embedding_dim: int = 16) -> Architecture:
     """
     try:
         record = json.loads(text)
-        operators = _operator_names(record)
+        operators = _operators_by_id(record)
+        if len(record["macro"]) != len(record["micro"]):
+            raise ValueError(
+                "entries 'macro' and 'micro' of a NASRec record must have one item a block each, "
+                f"got {len(record['macro'])} and {len(record['micro'])}"
+            )
         blocks = [
             Block(
                 dense_operator=operators[micro["active_nodes"][0]],
@@ -141,15 +146,15 @@ def to_nasrec_json(architecture: Architecture) -> str:
     return json.dumps(record)
 
 
-def _operator_names(record: Mapping[str, Any]) -> tuple[str, ...]:
+def _operators_by_id(record: Mapping[str, Any]) -> dict[int, str]:
     config = record["config"]
     if config not in _OPERATOR_IDS:
         raise ValueError(f"unknown NASRec space {config!r} in entry 'config'; known are 'autoctr' and 'xlarge'")
-    return _OPERATOR_IDS[config]
+    return dict(enumerate(_OPERATOR_IDS[config]))
 
 
 def _nodes(text: str) -> tuple[int, ...]:
-    return tuple(sorted(int(node) for node in (text.split("+") if "+" in text else text)))
+    return tuple(sorted(int(node) for node in (text.removesuffix("+").split("+") if "+" in text else text)))
 
 
 def _written(nodes: tuple[int, ...]) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -41,6 +41,11 @@ class ChoiceBlock:
     def __post_init__(self) -> None:
         if not self.name:
             raise ValueError("a choice block needs a name, got ''")
+        if not isinstance(self.choices, tuple) or not all(_is_choice(choice) for choice in self.choices):
+            raise TypeError(
+                f"choices of block {self.name!r} must be a tuple of words, finite numbers, booleans or tuples of "
+                f"whole numbers, got {self.choices!r}"
+            )
         if not self.choices:
             raise ValueError(f"choice block {self.name!r} needs at least one choice, got none")
         tagged = {(isinstance(choice, bool), choice) for choice in self.choices}
@@ -102,6 +107,16 @@ class Space:
     def cardinality(self) -> int:
         """Number of genomes, exactly: the product of the numbers of choices."""
         return math.prod(len(block.choices) for block in self.blocks)
+
+    def with_choices(self, choices: Mapping[str, Sequence[Choice]]) -> Space:
+        """The same space with other choices in the named blocks; ValueError when a block does not exist."""
+        for name in choices:
+            self.column(name)
+        blocks = tuple(
+            replace(block, choices=tuple(choices[block.name])) if block.name in choices else block
+            for block in self.blocks
+        )
+        return Space(name=self.name, blocks=blocks)
 
     def sample(self, rng: np.random.Generator, n: int) -> Genomes:
         """(n, P) genomes, each choice uniform and independent."""
@@ -214,6 +229,12 @@ class Space:
         """16 hexadecimal digits that change with the name or with any block; stored with every study."""
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _is_choice(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(type(node) is int for node in value)
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _choice(value: Any) -> Choice:
