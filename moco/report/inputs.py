@@ -1,0 +1,37 @@
+"""What a report is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from moco.design import Design
+
+if TYPE_CHECKING:  # a report is drawn without torch
+    from moco.chosen import FromScratch
+    from moco.codesign import CodesignStudy
+    from moco.supernet import TrainedSupernet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportInputs:
+    """What a report is made of; the same inputs give the same files.
+
+    Attributes:
+        title: Of the page.
+        study: The study, as far as it was searched.
+        supernet: What scored the designs.
+        chosen: Designs to look at closely, each with why it was chosen; the reasons differ.
+        from_scratch: Results of training some of them from scratch, one for each seed.
+        settings: Further settings for people to read, such as the engine of the search and its seed.
+        seconds_by_stage: Wall time of each stage.
+    """
+
+    title: str
+    study: CodesignStudy
+    supernet: TrainedSupernet
+    chosen: Sequence[tuple[str, Design]] = ()
+    from_scratch: Sequence[FromScratch] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    seconds_by_stage: Mapping[str, float] = field(default_factory=dict)

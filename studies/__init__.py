@@ -1,0 +1,30 @@
+"""Multi-objective studies of any space and any function: engines, SQLite storage, fronts.
+
+study = Study("name", space, [Objective(name="cost"), Objective(name="error")], storage="study.db")
+study.optimize(evaluate, n_trials=2000)
+print(study.front().values)
+"""
+
+from studies.engines import ENGINES
+from studies.front import knee
+from studies.objective import Constraint, Evaluation, Objective
+from studies.sqlite import StudyBusyError, StudyFileError, StudyWriteError
+from studies.store import StudyInfo, list_studies
+from studies.study import Progress, Study
+from studies.trials import Trials
+
+__all__ = [
+    "ENGINES",
+    "Constraint",
+    "Evaluation",
+    "Objective",
+    "Progress",
+    "Study",
+    "StudyBusyError",
+    "StudyFileError",
+    "StudyInfo",
+    "StudyWriteError",
+    "Trials",
+    "knee",
+    "list_studies",
+]
