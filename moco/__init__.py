@@ -1,0 +1,67 @@
+"""Search recommender networks and processing-in-memory hardware together, and get the Pareto front.
+
+import moco
+
+data = moco.load_dataset("movielens-100k")
+space = moco.codesign_space(data, "nasrec-full")
+supernet = moco.train_supernet(data, space, seed=0)
+study = moco.create_study("movielens", data, space, supernet, storage="movielens.db", max_area_mm2=100)
+study.optimize(n_trials=5000)
+for design in study.front():
+    print(design.logloss, design.energy_pj, design.latency_ns)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from moco.codesign import CodesignStudy, codesign_space, create_study, design_costs
+    from moco.data import CtrDataset, DataError, TableSchema, load_dataset
+    from moco.design import Design, read_design
+    from moco.lowering import lower
+    from moco.oracle import Oracle
+    from moco.retrain import FinalSettings, train_from_scratch
+    from moco.run import RunSettings, SearchSettings, run
+    from moco.supernet import TrainSettings, load_supernet, train_supernet
+
+_MODULES = {
+    "moco.codesign": ("CodesignStudy", "codesign_space", "create_study", "design_costs"),
+    "moco.data": ("CtrDataset", "DataError", "TableSchema", "load_dataset"),
+    "moco.design": ("Design", "read_design"),
+    "moco.lowering": ("lower",),
+    "moco.oracle": ("Oracle",),
+    "moco.retrain": ("FinalSettings", "train_from_scratch"),
+    "moco.run": ("RunSettings", "SearchSettings", "run"),
+    "moco.supernet": ("TrainSettings", "load_supernet", "train_supernet"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "CodesignStudy",
+    "CtrDataset",
+    "DataError",
+    "Design",
+    "FinalSettings",
+    "Oracle",
+    "RunSettings",
+    "SearchSettings",
+    "TableSchema",
+    "TrainSettings",
+    "codesign_space",
+    "create_study",
+    "design_costs",
+    "load_dataset",
+    "load_supernet",
+    "lower",
+    "read_design",
+    "run",
+    "train_from_scratch",
+    "train_supernet",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first used, so that reading data or a help text does not wait for torch."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'moco' has no attribute {name!r}")
+    return getattr(import_module(_MODULE_OF[name]), name)

@@ -1,0 +1,352 @@
+"""The command line: `moco run` and its stages, each also alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from moco.data import DATASETS, TableSchema, load_dataset
+from moco.progress import console
+
+if TYPE_CHECKING:
+    from moco.codesign import CodesignStudy
+
+app = typer.Typer(
+    name="moco",
+    help="Search recommender networks and processing-in-memory hardware together, and get the Pareto front.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+Dataset = Annotated[str, typer.Argument(help=f"Data set: {', '.join(DATASETS)}. 'table' is any csv or parquet.")]
+DataPath = Annotated[
+    Path | None, typer.Argument(help="Its raw file or folder. movielens-100k is fetched when left out.")
+]
+Label = Annotated[str | None, typer.Option(help="Of a table: the column of 0 and 1.")]
+Categorical = Annotated[str | None, typer.Option(help="Of a table: categorical columns, separated by commas.")]
+Numeric = Annotated[str | None, typer.Option(help="Of a table: numeric columns, separated by commas.")]
+Time = Annotated[str | None, typer.Option(help="Of a table: the column that orders rows in time.")]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Another option of the data set's reader, such as min_count=5."),
+]
+Seed = Annotated[int, typer.Option(help="Fixes splits, training and search.")]
+Folder = Annotated[Path, typer.Argument(help="Folder of a run.")]
+Out = Annotated[Path | None, typer.Option(help="Folder of the run; runs/DATASET when left out.")]
+SpaceKind = Annotated[str, typer.Option("--space", help="nasrec-full or nasrec-small.")]
+Epochs = Annotated[int | None, typer.Option(help="Epochs of supernet training; the data set's recipe when left out.")]
+Trials = Annotated[int | None, typer.Option(help="Distinct designs to score; the data set's recipe when left out.")]
+Population = Annotated[int, typer.Option(help="Designs of a generation.")]
+Engine = Annotated[str, typer.Option(help="nsga2, random, another of pymoo's, or optuna:tpe and the like.")]
+CalibrationName = Annotated[str, typer.Option("--calibration", help="Of the hardware model.")]
+MaxEnergy = Annotated[float | None, typer.Option("--max-energy-pj", help="Cap on the energy of one inference.")]
+MaxLatency = Annotated[float | None, typer.Option("--max-latency-ns", help="Cap on the latency of one inference.")]
+MaxArea = Annotated[float | None, typer.Option("--max-area-mm2", help="Cap on chip area.")]
+MaxPower = Annotated[float | None, typer.Option("--max-power-mw", help="Cap on power at full rate.")]
+
+
+@app.command()
+def run(
+    dataset: Dataset,
+    path: DataPath = None,
+    *,
+    out: Out = None,
+    trials: Trials = None,
+    epochs: Epochs = None,
+    space: SpaceKind = "nasrec-full",
+    population: Population = 100,
+    engine: Engine = "nsga2",
+    calibration: CalibrationName = "isaac32",
+    max_energy_pj: MaxEnergy = None,
+    max_latency_ns: MaxLatency = None,
+    max_area_mm2: MaxArea = None,
+    max_power_mw: MaxPower = None,
+    label: Label = None,
+    categorical: Categorical = None,
+    numeric: Numeric = None,
+    time: Time = None,
+    options: Options = None,
+    seed: Seed = 0,
+) -> None:
+    """The whole way: data, supernet, search, front, report, in one folder.
+
+    Reads the data set. Writes supernet.safetensors, study.db, front.csv, front.json, report.html and pictures into the
+    folder. Run again, it goes on where it stopped; a larger --trials goes on searching.
+    """
+    from moco.run import RunSettings, SearchSettings
+    from moco.run import run as run_all
+
+    study = run_all(
+        _folder(out, dataset),
+        RunSettings(
+            dataset=dataset,
+            path=_absolute(path),
+            options=_data_options(label, categorical, numeric, time, options),
+            space=space,
+            n_epochs=epochs,
+            seed=seed,
+        ),
+        SearchSettings(
+            population_size=population,
+            engine=engine,
+            calibration=calibration,
+            max_energy_pj=max_energy_pj,
+            max_latency_ns=max_latency_ns,
+            max_area_mm2=max_area_mm2,
+            max_power_mw=max_power_mw,
+        ),
+        trials,
+    )
+    _print_front(study, 20)
+
+
+@app.command()
+def data(
+    dataset: Dataset,
+    path: DataPath = None,
+    *,
+    label: Label = None,
+    categorical: Categorical = None,
+    numeric: Numeric = None,
+    time: Time = None,
+    options: Options = None,
+    seed: Seed = 0,
+) -> None:
+    """Reads and encodes a data set and describes it: rows, fields, cardinalities, label means, missing values.
+
+    Writes the encoded form into the cache, which makes the next call quick.
+    """
+    given = _data_options(label, categorical, numeric, time, options)
+    if "schema" in given:
+        given["schema"] = TableSchema(**given["schema"])
+    typer.echo(load_dataset(dataset, path, seed=seed, **given).describe())
+
+
+@app.command()
+def train(
+    dataset: Dataset,
+    path: DataPath = None,
+    *,
+    out: Out = None,
+    epochs: Epochs = None,
+    space: SpaceKind = "nasrec-full",
+    label: Label = None,
+    categorical: Categorical = None,
+    numeric: Numeric = None,
+    time: Time = None,
+    options: Options = None,
+    seed: Seed = 0,
+) -> None:
+    """Trains the supernet of a run. Writes supernet.safetensors into the folder; goes on where it stopped."""
+    from moco.run import Run, RunSettings
+
+    this = Run(
+        _folder(out, dataset),
+        RunSettings(
+            dataset=dataset,
+            path=_absolute(path),
+            options=_data_options(label, categorical, numeric, time, options),
+            space=space,
+            n_epochs=epochs,
+            seed=seed,
+        ),
+    )
+    supernet = this.train()
+    typer.echo(f"{this.supernet_file}: {supernet.summary()}")
+
+
+@app.command()
+def search(
+    folder: Folder,
+    *,
+    trials: Trials = None,
+    population: Population = 100,
+    engine: Engine = "nsga2",
+    calibration: CalibrationName = "isaac32",
+    max_energy_pj: MaxEnergy = None,
+    max_latency_ns: MaxLatency = None,
+    max_area_mm2: MaxArea = None,
+    max_power_mw: MaxPower = None,
+) -> None:
+    """Searches with the supernet of a run. Reads the folder of 'moco train'; writes study.db into it."""
+    from moco.run import Run, SearchSettings
+
+    this = Run.reopen(folder)
+    study = this.study(
+        SearchSettings(
+            population_size=population,
+            engine=engine,
+            calibration=calibration,
+            max_energy_pj=max_energy_pj,
+            max_latency_ns=max_latency_ns,
+            max_area_mm2=max_area_mm2,
+            max_power_mw=max_power_mw,
+        )
+    )
+    this.search(study, this.recipe.n_trials if trials is None else trials)
+    _print_front(study, 20)
+
+
+@app.command()
+def front(
+    folder: Folder,
+    rows: Annotated[int, typer.Option(help="Designs to print; 0 prints all.")] = 20,
+    design: Annotated[
+        str | None, typer.Option(help="Print one design whole, as JSON: the beginning of its key, or its rank from 1.")
+    ] = None,
+) -> None:
+    """Prints the front of a run, lowest log loss first. Reads the folder of 'moco run' or 'moco search'."""
+    from moco.run import Run
+
+    study = Run.reopen(folder).stored_study()
+    if design is None:
+        _print_front(study, rows or None)
+        return
+    designs = study.front()
+    if design.isdigit() and 1 <= int(design) <= len(designs):
+        typer.echo(designs[int(design) - 1].to_json())
+        return
+    matches = [entry for entry in designs if entry.key.startswith(design)]
+    if len(matches) != 1:
+        raise ValueError(f"{len(matches)} designs of the front have a key that begins with {design!r}; give one design")
+    typer.echo(matches[0].to_json())
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Trains the chosen designs from scratch and writes the report. Reads the folder of 'moco search'.
+
+    Writes report.html, its pictures, front.csv, front.json and from_scratch.json into the folder.
+    """
+    from moco.run import Run
+
+    this = Run.reopen(folder)
+    study = this.stored_study()
+    this.train_from_scratch(study)
+    typer.echo(this.report(study))
+
+
+@app.command()
+def cost(
+    design: Annotated[Path, typer.Argument(help="Design file: a design of 'moco front --design', or a network alone.")],
+    *,
+    hardware: Annotated[
+        Path | None, typer.Option(help="Chip as JSON; the design's own or ISAAC's when left out.")
+    ] = None,
+    calibration: CalibrationName = "isaac32",
+    dense: Annotated[int | None, typer.Option(help="Dense fields of the data, where the file does not say.")] = None,
+    table_rows: Annotated[
+        str | None,
+        typer.Option(help="Table rows of each categorical field, separated by commas, where the file does not say."),
+    ] = None,
+) -> None:
+    """Prints energy, latency, area and power of one design, by component and by operator."""
+    from moco.cost import cost_text
+    from moco.design import read_design
+    from pimmodel import PimConfig
+
+    given = read_design(design.read_text())
+    n_dense = given.n_dense if dense is None else dense
+    cardinalities = given.cardinalities if table_rows is None else _numbers("--table-rows", table_rows)
+    if n_dense is None or cardinalities is None:
+        raise ValueError(f"{design} does not say what data it is for: give --dense and --table-rows")
+    chip = given.hardware if hardware is None else PimConfig.from_json(hardware.read_text())
+    typer.echo(cost_text(given.architecture, chip, n_dense, cardinalities, calibration))
+
+
+@app.command()
+def dashboard(
+    folder: Folder,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8080,
+) -> None:
+    """Opens the study of a run in optuna-dashboard, at http://localhost:PORT, until interrupted."""
+    from moco.run import Run
+
+    file = Run.reopen(folder).study_file
+    if not file.exists():
+        raise ValueError(f"{folder} holds no search yet: start one with 'moco search {folder}'")
+    program = shutil.which("optuna-dashboard", path=str(Path(sys.executable).parent)) or shutil.which(
+        "optuna-dashboard"
+    )
+    if program is None or importlib.util.find_spec("optuna_dashboard") is None:
+        raise ValueError("the dashboard is an extra: install it with  pip install 'moco[dashboard]'")
+    subprocess.run([program, f"sqlite:///{file}", "--port", str(port)], check=True)
+
+
+def main() -> None:
+    """Entry point: bad input ends in one line on standard error, exit code 2 for wrong usage and 1 for the rest."""
+    try:
+        app()
+    except (ValueError, TypeError, OSError, subprocess.CalledProcessError) as error:
+        console.print(f"[red]error:[/red] {_escaped(_message(error))}")
+        sys.exit(1)
+
+
+def _print_front(study: CodesignStudy, n_rows: int | None) -> None:
+    from moco.report import front_table
+    from moco.run import require_front
+
+    require_front(study)
+    typer.echo(front_table(study.front(), n_rows=n_rows))
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror is not None:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def _folder(out: Path | None, dataset: str) -> Path:
+    return Path("runs") / dataset if out is None else out
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.expanduser().resolve())
+
+
+def _data_options(
+    label: str | None, categorical: str | None, numeric: str | None, time: str | None, options: list[str] | None
+) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for option in options or []:
+        name, equals, text = option.partition("=")
+        if not equals:
+            raise ValueError(f"--set takes NAME=VALUE, got {option!r}")
+        try:
+            given[name] = json.loads(text)
+        except json.JSONDecodeError:
+            given[name] = text
+    if label is None and (categorical or numeric or time):
+        raise ValueError("declare the label column too: --label NAME")
+    if label is not None:
+        given["schema"] = {
+            "label": label,
+            "categorical": _names(categorical),
+            "numeric": _names(numeric),
+            "time": time,
+        }
+    return given
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def _numbers(option: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"{option} takes whole numbers separated by commas, got {text!r}") from error

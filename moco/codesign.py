@@ -1,0 +1,314 @@
+"""The co-design study: network and chip in one genome, scored by the supernet, costed by the hardware model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moco.data import CtrDataset
+from moco.design import Design
+from moco.known import known_designs
+from moco.lowering import lower, pim_config
+from moco.oracle import Oracle
+from moco.recipes import recipe_for
+from moco.supernet import TrainedSupernet
+from pimmodel import Estimate, PimConfig, estimate, find_calibration, lossless_adc_bits
+from spaces import (
+    HARDWARE_SPACE,
+    WEIGHT_BITS,
+    Choice,
+    CodesignSpace,
+    Genomes,
+    codesign_of,
+    liveness,
+    macs,
+    n_parameters,
+    nasrec_space,
+)
+from spaces.architecture import DENSE_OPERATORS, SPARSE_OPERATORS
+from studies import Constraint, Evaluation, Objective, Progress, Study, Trials
+
+CAPS = {
+    "energy_pj": "pJ",
+    "latency_ns": "ns",
+    "area_mm2": "mm2",
+    "power_mw": "mW",
+}
+"""Costs that can be capped, and their units."""
+
+ADC_SHORTFALL = "adc_shortfall_bits"
+"""Bits that the ADC lacks for lossless column sums. At most 0: the supernet's score knows no ADC loss."""
+
+N_REFERENCE_DESIGNS = 2000
+
+
+def codesign_space(
+    data: CtrDataset,
+    kind: str = "nasrec-full",
+    *,
+    n_blocks: int = 7,
+    dense_dims: Sequence[int] | None = None,
+    sparse_dims: Sequence[int] | None = None,
+    weight_bits: Sequence[int] = WEIGHT_BITS,
+    embedding_dim: int = 16,
+    hardware: Mapping[str, Sequence[Choice]] | None = None,
+) -> CodesignSpace:
+    """The joint space of networks for this data and chips to run them.
+
+    Args:
+        data: Its numbers of fields shape the networks.
+        kind: "nasrec-full" or "nasrec-small".
+        n_blocks: Blocks of every network.
+        dense_dims: Widths to choose from; by default those of the data set's recipe.
+        sparse_dims: Numbers of rows to choose from; likewise.
+        weight_bits: Weight bits of each operator to choose from.
+        embedding_dim: Width of the embeddings.
+        hardware: Choices to replace in the hardware space, such as {"crossbar_size": (64, 128)}. Activations have 8
+            bits and ADCs their full range unless stated: the supernet's score does not see their loss.
+
+    Raises:
+        ValueError: An argument is out of its range; the message names it.
+    """
+    recipe = recipe_for(data)
+    network = nasrec_space(
+        kind,
+        n_dense=len(data.dense),
+        n_sparse=len(data.categorical),
+        n_blocks=n_blocks,
+        dense_dims=recipe.dense_dims if dense_dims is None else dense_dims,
+        sparse_dims=recipe.sparse_dims if sparse_dims is None else sparse_dims,
+        weight_bits=weight_bits,
+        embedding_dim=embedding_dim,
+    )
+    seen_by_the_score: dict[str, Sequence[Choice]] = {"activation_bits": (8,), "adc_range": ("full-scale",)}
+    return codesign_of(network, HARDWARE_SPACE.with_choices({**seen_by_the_score, **(hardware or {})}))
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What the hardware model says of B designs.
+
+    Attributes:
+        configs: The B chips.
+        estimate: Energy, latency, area, power and their breakdowns.
+        macs: (B,) live multiply-accumulates.
+        n_parameters: (B,) live trainable numbers without embedding tables.
+        adc_shortfall_bits: (B,) bits that the ADC lacks for lossless column sums; 0 or less is lossless.
+    """
+
+    configs: PimConfig
+    estimate: Estimate
+    macs: NDArray[np.int64]
+    n_parameters: NDArray[np.int64]
+    adc_shortfall_bits: NDArray[np.int64]
+
+
+def design_costs(data: CtrDataset, space: CodesignSpace, genomes: Genomes, calibration: str = "isaac32") -> Costs:
+    """Costs of (B, P) genomes: lowering and the hardware model, the whole batch at once."""
+    networks = space.networks(genomes)
+    configs = pim_config(space.hardware_values(genomes))
+    shape = (networks, len(data.dense), len(data.categorical))
+    return Costs(
+        configs=configs,
+        estimate=estimate(lower(networks, len(data.dense), data.cardinalities), configs, calibration),
+        macs=macs(*shape),
+        n_parameters=n_parameters(*shape),
+        adc_shortfall_bits=lossless_adc_bits(configs.n_active_wordlines, configs.dac_bits, configs.cell_bits)
+        - configs.adc_bits,
+    )
+
+
+class CodesignStudy:
+    """A study of co-designs. Made by `create_study`; the same storage and name go on where they stopped.
+
+    Attributes:
+        data: The click log.
+        space: What is chosen.
+        study: The study engine and its stored history.
+    """
+
+    def __init__(self, data: CtrDataset, space: CodesignSpace, oracle: Oracle, study: Study, calibration: str) -> None:
+        self.data = data
+        self.space = space
+        self.study = study
+        self.calibration = calibration
+        self._oracle = oracle
+
+    def evaluate(self, genomes: Genomes) -> Evaluation:
+        """Objectives, constrained quantities and attributes of (B, P) canonical genomes."""
+        costs = design_costs(self.data, self.space, genomes, self.calibration)
+        scores = self._oracle.score(self.space.networks(genomes), self.space.hardware_values(genomes)["table_bits"])
+        result = costs.estimate
+        quantities = {ADC_SHORTFALL: costs.adc_shortfall_bits, **{name: getattr(result, name) for name in CAPS}}
+        return Evaluation(
+            values=np.column_stack([scores.logloss, result.energy_pj, result.latency_ns]),
+            constraints=np.column_stack([quantities[constraint.name] for constraint in self.study.constraints]),
+            attributes={
+                "auc": scores.auc,
+                "area_mm2": result.area_mm2,
+                "power_mw": result.power_mw,
+                "period_ns": result.period_ns,
+                "macs": costs.macs,
+                "n_parameters": costs.n_parameters,
+                "energy_by_component_pj": result.energy_by_component_pj,
+            },
+        )
+
+    def optimize(self, n_trials: int, progress: Callable[[Progress], None] | None = None) -> None:
+        """Searches until the study holds n_trials distinct designs; goes on from what is stored."""
+        self.study.optimize(self.evaluate, n_trials, progress=progress)
+
+    def front(self) -> list[Design]:
+        """Feasible designs that no other beats in log loss, energy and latency; lowest log loss first."""
+        return self.designs(self.study.front())
+
+    def designs(self, trials: Trials) -> list[Design]:
+        """The stored trials as designs."""
+        networks = self.space.networks(trials.genomes)
+        configs = pim_config(self.space.hardware_values(trials.genomes)) if len(trials) else None
+        attributes = trials.attributes
+        return [
+            Design(
+                key=trials.keys[row],
+                architecture=networks[row],
+                hardware=configs.take(row),
+                n_dense=len(self.data.dense),
+                cardinalities=self.data.cardinalities,
+                logloss=float(trials.values[row, 0]),
+                auc=float(attributes["auc"][row]),
+                energy_pj=float(trials.values[row, 1]),
+                latency_ns=float(trials.values[row, 2]),
+                area_mm2=float(attributes["area_mm2"][row]),
+                power_mw=float(attributes["power_mw"][row]),
+                period_ns=float(attributes["period_ns"][row]),
+                macs=int(attributes["macs"][row]),
+                n_parameters=int(attributes["n_parameters"][row]),
+                generation=int(trials.generation[row]),
+            )
+            for row in range(len(trials))
+            if configs is not None
+        ]
+
+
+def create_study(
+    name: str,
+    data: CtrDataset,
+    space: CodesignSpace,
+    supernet: TrainedSupernet,
+    *,
+    storage: str | Path | None = None,
+    seed: int = 0,
+    engine: str = "nsga2",
+    population_size: int = 100,
+    calibration: str = "isaac32",
+    n_jobs: int | None = None,
+    max_energy_pj: float | None = None,
+    max_latency_ns: float | None = None,
+    max_area_mm2: float | None = None,
+    max_power_mw: float | None = None,
+) -> CodesignStudy:
+    """Opens or creates a study of co-designs that minimises log loss, energy and latency.
+
+    Args:
+        name: Of the study in its file.
+        data: The click log.
+        space: From `codesign_space`.
+        supernet: From `train_supernet` with the same data and the space's networks.
+        storage: SQLite file; None keeps the study in memory.
+        seed: Fixes the search.
+        engine: "nsga2", another of pymoo's, "random", or Optuna's as "optuna:tpe".
+        population_size: Designs of a generation.
+        calibration: Of the hardware model.
+        n_jobs: Processes that score; by default one a core. Results do not depend on it.
+        max_energy_pj: Cap on the energy of one inference; likewise the others.
+        max_latency_ns: Cap on latency.
+        max_area_mm2: Cap on chip area.
+        max_power_mw: Cap on power.
+
+    Raises:
+        ValueError: A cap is not positive, or the stored study was made with other data, space, model or settings.
+    """
+    given = {
+        "energy_pj": max_energy_pj,
+        "latency_ns": max_latency_ns,
+        "area_mm2": max_area_mm2,
+        "power_mw": max_power_mw,
+    }
+    constraints = [Constraint(name=ADC_SHORTFALL, limit=0.0, unit="bits"), *caps(given)]
+    oracle = Oracle(supernet, data, n_jobs=n_jobs)
+    study = Study(
+        name,
+        space,
+        objectives(data, space, calibration),
+        constraints,
+        storage=storage,
+        seed=seed,
+        engine=engine,
+        population_size=population_size,
+        known=known_designs(space),
+        digests={
+            "data": data.digest,
+            "supernet": oracle.digest,
+            "hardware model": find_calibration(calibration).digest,
+        },
+        summarise=lambda genomes: summaries(data, space, genomes),
+    )
+    return CodesignStudy(data, space, oracle, study, calibration)
+
+
+def caps(limits: Mapping[str, float | None]) -> list[Constraint]:
+    """A constraint for each cost with a limit; ValueError when a limit is not a positive number."""
+    constraints = []
+    for cost, limit in limits.items():
+        if limit is None:
+            continue
+        if not (math.isfinite(limit) and limit > 0):
+            raise ValueError(f"max_{cost} must be a positive number of {CAPS[cost]}, got {limit}")
+        constraints.append(Constraint(name=cost, limit=limit, unit=CAPS[cost]))
+    return constraints
+
+
+def objectives(data: CtrDataset, space: CodesignSpace, calibration: str = "isaac32") -> list[Objective]:
+    """Log loss, energy and latency, each minimised, with the reference point of the hypervolume.
+
+    The reference point is what a sensible design stays below: the log loss of always predicting the mean label, and
+    the energy and latency that 5 % of random designs with lossless ADCs exceed.
+    """
+    mean = float(data.train.labels.mean())
+    entropy = -(mean * math.log(mean) + (1 - mean) * math.log(1 - mean))
+    costs = design_costs(data, space, space.sample(np.random.default_rng(0), N_REFERENCE_DESIGNS), calibration)
+    is_lossless = costs.adc_shortfall_bits <= 0
+    rows = is_lossless if is_lossless.any() else np.ones_like(is_lossless)
+    energy_pj, latency_ns = (
+        float(np.quantile(values[rows], 0.95)) for values in (costs.estimate.energy_pj, costs.estimate.latency_ns)
+    )
+    return [
+        Objective(name="logloss", reference=entropy),
+        Objective(name="energy_pj", unit="pJ", reference=energy_pj),
+        Objective(name="latency_ns", unit="ns", reference=latency_ns),
+    ]
+
+
+def summaries(data: CtrDataset, space: CodesignSpace, genomes: Genomes) -> list[dict[str, str | int | float]]:
+    """At most 20 readable parameters of each design: the chip's choices, and the network in figures."""
+    networks = space.networks(genomes)
+    live = liveness(networks)
+    counts: dict[str, NDArray[Any]] = {"n_live_blocks": live.block.sum(axis=1)}
+    for code, operator in enumerate(DENSE_OPERATORS):
+        counts[f"n_{operator}"] = (live.dense_operator & (networks.dense_operator == code)).sum(axis=1)
+    for code, operator in enumerate(SPARSE_OPERATORS):
+        counts[f"n_{operator}"] = (live.sparse_operator & (networks.sparse_operator == code)).sum(axis=1)
+    counts["macs"] = macs(networks, len(data.dense), len(data.categorical))
+    chips = {
+        block.name: values
+        for block, values in zip(space.hardware.blocks, space.hardware_values(genomes).values(), strict=True)
+        if len(block.choices) > 1
+    }
+    columns = {**chips, **counts}
+    return [{name: values[row].item() for name, values in columns.items()} for row in range(len(genomes))]

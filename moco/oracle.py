@@ -1,0 +1,197 @@
+"""The oracle: log loss and AUC of networks, from a trained supernet, without training them.
+
+For each network the supernet computes the inputs of the head on two fixed sets of rows: train rows that supernet
+training never saw, on which the head is fitted anew, and valid rows, on which the network is then scored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from moco.data import CtrDataset, Rows
+from moco.supernet.checkpoint import TrainedSupernet, held_out_rows, part
+from moco.supernet.head import RIDGE
+from moco.supernet.loop import Score, TensorRows
+from moco.supernet.network import Supernet
+from moco.supernet.score import FLOAT_BITS, Scorer
+from spaces.architecture import BLOCK_FIELDS, Architecture, ArchitectureBatch
+from spaces.nasrec import NasrecSpace
+
+N_ROWS = 10_000
+"""Rows of each kind, if there are as many."""
+
+SHARD = 8
+"""Networks that a process scores at a time."""
+
+_Task = tuple[Architecture, int]
+"""A network and the bits of its embedding tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores of B networks.
+
+    Attributes:
+        logloss: (B,) mean binary cross-entropy in nats.
+        auc: (B,) area under the receiver operating characteristic.
+    """
+
+    logloss: NDArray[np.float64]
+    auc: NDArray[np.float64]
+
+
+class Oracle:
+    """Scores networks with a trained supernet. A network's score depends on nothing but the network.
+
+    Args:
+        supernet: Trained on the same data.
+        data: The click log.
+        n_refit_rows: Most train rows to refit heads on, of those the supernet never saw.
+        n_score_rows: Most valid rows to score on.
+        n_jobs: Processes; by default one a core. Each computes with one thread.
+
+    Attributes:
+        digest: 16 hexadecimal digits that change with whatever changes a score.
+
+    Raises:
+        ValueError: A number is below 1, the supernet is of other data, or the rows hold labels of one kind only.
+    """
+
+    def __init__(
+        self,
+        supernet: TrainedSupernet,
+        data: CtrDataset,
+        *,
+        n_refit_rows: int = N_ROWS,
+        n_score_rows: int = N_ROWS,
+        n_jobs: int | None = None,
+    ) -> None:
+        for name, value in (("n_refit_rows", n_refit_rows), ("n_score_rows", n_score_rows), ("n_jobs", n_jobs)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if supernet.data_digest != data.digest:
+            raise ValueError(
+                f"the supernet was trained on data {supernet.data_digest}, this is data {data.digest}: "
+                "train a supernet on it"
+            )
+        rng = np.random.default_rng((supernet.seed, 4))
+        held_out = held_out_rows(len(data.train), supernet.settings, supernet.seed)
+        refit = _tensors(data.train, np.sort(rng.permutation(held_out)[:n_refit_rows]))
+        score = _tensors(data.valid, np.sort(rng.permutation(len(data.valid))[:n_score_rows]))
+        for kind, rows in (("refit", refit), ("score", score)):
+            if float(rows["labels"].min()) == float(rows["labels"].max()):
+                raise ValueError(
+                    f"all {len(rows['labels'])} {kind} rows have one label, an oracle needs both: "
+                    f"take more with n_{kind}_rows"
+                )
+        self._space = supernet.supernet.space
+        self._cardinalities = supernet.supernet.embedding.cardinalities
+        self._tensors = {
+            **{
+                f"supernet.{name}": value.detach().contiguous()
+                for name, value in supernet.supernet.state_dict().items()
+            },
+            **{f"refit.{name}": value for name, value in refit.items()},
+            **{f"score.{name}": value for name, value in score.items()},
+        }
+        self._n_jobs = n_jobs or len(os.sched_getaffinity(0))
+        self._worker: _Worker | None = None
+        self._known: dict[bytes, Score] = {}
+        rule = [supernet.digest, len(refit["labels"]), len(score["labels"]), RIDGE]
+        self.digest = hashlib.sha256(json.dumps(rule).encode()).hexdigest()[:16]
+
+    def score(self, networks: ArchitectureBatch, table_bits: ArrayLike | None = None) -> Scores:
+        """Scores of B networks in canonical form; a network that was scored before is not computed again.
+
+        Args:
+            networks: Of the supernet's space.
+            table_bits: (B,) bits of the embedding tables' numbers; 32 and None leave them as they are.
+
+        Raises:
+            ValueError: The networks are not of the supernet's space, or table_bits has another shape.
+        """
+        self._space.genomes(networks)
+        bits = np.full(len(networks), FLOAT_BITS) if table_bits is None else np.asarray(table_bits)
+        if bits.shape != (len(networks),):
+            raise ValueError(f"table_bits must have shape ({len(networks)},), one a network, got {bits.shape}")
+        columns = [getattr(networks, name).astype(np.int64) for name in BLOCK_FIELDS]
+        rows = np.concatenate([*columns, bits[:, None].astype(np.int64)], axis=1)
+        keys = [row.tobytes() for row in rows]
+        missing = {key: row for row, key in enumerate(keys) if key not in self._known}
+        tasks = [(networks[row], int(bits[row])) for row in missing.values()]
+        self._known.update(zip(missing, self._scored(tasks), strict=True))
+        found = [self._known[key] for key in keys]
+        return Scores(
+            logloss=np.array([score.logloss for score in found], dtype=np.float64),
+            auc=np.array([score.auc for score in found], dtype=np.float64),
+        )
+
+    @cached_property
+    def _file(self) -> str:
+        """Where worker processes read the supernet and the rows."""
+        folder = tempfile.mkdtemp(prefix="moco-oracle-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        file = Path(folder) / "oracle.safetensors"
+        safetensors.torch.save_file(self._tensors, file)
+        return str(file)
+
+    def _scored(self, tasks: Sequence[_Task]) -> list[Score]:
+        if self._n_jobs == 1 or len(tasks) == 1:
+            self._worker = self._worker or _Worker(self._tensors, self._space, self._cardinalities)
+            return self._worker.scores(tasks)
+        shards = [tasks[start : start + SHARD] for start in range(0, len(tasks), SHARD)]
+        scored = Parallel(n_jobs=self._n_jobs, batch_size=1)(
+            delayed(_scores_of_shard)(self._file, self._space, self._cardinalities, shard) for shard in shards
+        )
+        return [score for shard in scored for score in shard]
+
+
+class _Worker:
+    """The supernet and the rows of one process."""
+
+    def __init__(self, tensors: dict[str, Tensor], space: NasrecSpace, cardinalities: tuple[int, ...]) -> None:
+        supernet = Supernet(space, cardinalities, seed=0)
+        supernet.load_state_dict(part(tensors, "supernet."))
+        refit, judge = (TensorRows(**part(tensors, f"{kind}.")) for kind in ("refit", "score"))
+        self._scorer = Scorer(supernet, refit, judge)
+
+    def scores(self, tasks: Sequence[_Task]) -> list[Score]:
+        """The score of each task, computed with one thread: sums keep their order, whatever else the machine does."""
+        n_threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return [self._scorer.score(*task) for task in tasks]
+        finally:
+            torch.set_num_threads(n_threads)
+
+
+def _tensors(rows: Rows, chosen: NDArray[np.int64]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(getattr(rows, name)[chosen]) for name in ("ids", "dense", "labels")}
+
+
+@lru_cache(maxsize=1)
+def _worker_of(file: str, space: NasrecSpace, cardinalities: tuple[int, ...]) -> _Worker:
+    return _Worker(safetensors.torch.load_file(file), space, cardinalities)
+
+
+def _scores_of_shard(
+    file: str, space: NasrecSpace, cardinalities: tuple[int, ...], tasks: Sequence[_Task]
+) -> list[Score]:
+    """Scores in a worker process, which reads the supernet once."""
+    return _worker_of(file, space, cardinalities).scores(tasks)

@@ -1,0 +1,192 @@
+"""The command line: results on standard output, one clear line for bad input, no traceback, nothing lost."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from moco.cli import app, main
+from moco.design import read_design
+
+LOG = "click,shop,price\n" + "".join(f"{row % 2},shop-{row % 7},{row / 10}\n" for row in range(400))
+TABLE = ("--label", "click", "--categorical", "shop", "--numeric", "price")
+SMALL = ("--set", "n_rows=800", "--set", "n_fields=3", "--set", "max_cardinality=12")
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "500")
+
+
+class Cli:
+    """Calls the command line in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch, self._capsys = monkeypatch, capsys
+
+    def __call__(self, *arguments: object) -> tuple[int, str, str]:
+        self._monkeypatch.setattr("sys.argv", ["moco", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        written = self._capsys.readouterr()
+        code = end.value.code
+        return (0 if code is None else int(code)), written.out, " ".join(written.err.split())
+
+    def fails(self, message: str, *arguments: object, code: int = 1) -> None:
+        got, _, err = self(*arguments)
+        assert got == code, err
+        assert re.search(message, err), err
+        assert "Traceback" not in err
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    return Cli(monkeypatch, capsys)
+
+
+@pytest.mark.parametrize(
+    "command", ["", *(command.callback.__name__ for command in app.registered_commands if command.callback)]
+)
+def test_help(cli: Cli, command: str) -> None:
+    code, out, _ = cli(*filter(None, [command]), "--help")
+    assert code == 0
+    assert "Usage" in out
+
+
+def test_data_describes_a_table(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(LOG)
+    code, out, _ = cli("data", "table", tmp_path / "log.csv", *TABLE)
+    assert code == 0
+    assert "shop" in out
+    assert "0.5000" in out
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(LOG.replace("1,shop-1,0.1\n", "1,shop-1,0.1,7\n"), "field|column", id="wrong-column-count"),
+        pytest.param(LOG.replace("1,shop-1,0.1\n", "1,shop-1,cheap\n"), "'price'.*'cheap'", id="text-in-numeric"),
+        pytest.param(LOG.replace("1,shop-1,0.1\n", "2,shop-1,0.1\n"), "label.*2", id="label-outside"),
+        pytest.param("", "empty|no rows", id="empty"),
+        pytest.param(LOG.splitlines()[0] + "\n", "no rows", id="header-only"),
+    ],
+)
+def test_malformed_logs(cli: Cli, tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "log.csv").write_text(content)
+    cli.fails(message, "data", "table", tmp_path / "log.csv", *TABLE)
+
+
+def test_files_that_are_not_what_they_say(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "log.csv.gz").write_text(LOG)
+    cli.fails("is not packed so", "data", "table", tmp_path / "log.csv.gz", *TABLE)
+    whole = gzip.compress(LOG.encode())
+    (tmp_path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
+    cli.fails("cut.csv.gz", "data", "table", tmp_path / "cut.csv.gz", *TABLE)
+    cli.fails("no file|not.*exist|no such", "data", "table", tmp_path / "absent.csv", *TABLE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "code"),
+    [
+        (("data", "netflix"), "unknown data set 'netflix'; data sets are 'frappe'", 1),
+        (("data", "synthetic", "--set", "n_columns=3"), "unknown option 'n_columns'", 1),
+        (("data", "synthetic", "--set", "n_rows"), "--set takes NAME=VALUE", 1),
+        (("data", "synthetic", "--set", "n_rows=-5"), "n_rows must be", 1),
+        (("data", "synthetic", "--rows", "3"), "No such option", 2),
+        (("data", "frappe"), "needs a path", 1),
+        (("walk",), "No such command", 2),
+        (("run", "synthetic", "--epochs", "0", *SMALL), "epochs must be positive, got 0", 1),
+        (("run", "synthetic", "--trials", "0", *SMALL), "n_trials must be at least 1, got 0", 1),
+        (("run", "synthetic", "--trials", "-3", *SMALL), "n_trials must be at least 1, got -3", 1),
+        (("run", "synthetic", "--population", "0", *SMALL), "population_size must be at least 1, got 0", 1),
+        (("run", "synthetic", "--engine", "annealing", *SMALL), "unknown engine 'annealing'", 1),
+        (("run", "synthetic", "--calibration", "cmos", *SMALL), "unknown calibration 'cmos'", 1),
+        (("run", "synthetic", "--space", "nasrec", *SMALL), "unknown network space 'nasrec'", 1),
+        (("run", "synthetic", "--max-area-mm2", "0", *SMALL), "max_area_mm2 must be a positive number of mm2", 1),
+        (("run", "synthetic", "--max-energy-pj", "nan", *SMALL), "max_energy_pj must be a positive number", 1),
+    ],
+)
+def test_bad_arguments(cli: Cli, tmp_path: Path, arguments: tuple[str, ...], message: str, code: int) -> None:
+    out = ("--out", tmp_path / "run") if arguments[0] == "run" else ()
+    cli.fails(message, *arguments, *out, code=code)
+
+
+def test_unknown_column_names_those_there_are(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(LOG)
+    cli.fails(
+        "no column 'store'.*'click', 'shop', 'price'|'store'.*columns are",
+        "data",
+        "table",
+        tmp_path / "log.csv",
+        "--label",
+        "click",
+        "--categorical",
+        "store",
+    )
+    cli.fails("--label NAME", "data", "table", tmp_path / "log.csv", "--categorical", "shop")
+
+
+def test_unwritable_folder(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("here")
+    cli.fails("cannot write .*run.json", "run", "synthetic", "--out", tmp_path / "file" / "run", *SMALL)
+    assert (tmp_path / "file").read_text() == "here"
+
+
+def test_folders_without_a_run(cli: Cli, tmp_path: Path) -> None:
+    for command in ("search", "front", "report", "dashboard"):
+        cli.fails("holds no run: make one with 'moco run'", command, tmp_path)
+    (tmp_path / "run.json").write_text('{"color": "red"}')
+    cli.fails("does not hold the settings of a run", "front", tmp_path)
+
+
+def test_a_run_its_parts_and_its_refusals(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run = ("run", "synthetic", *SMALL, "--epochs", 1, "--population", 8, "--out", folder)
+    code, out, err = cli(*run, "--trials", 16)
+    assert code == 0, err
+    assert "supernet score" in out
+    for name in ("report.html", "front.csv", "front.json", "study.db", "supernet.safetensors", "front_pairs.png"):
+        assert (folder / name).stat().st_size > 0
+    n_front = len(json.loads((folder / "front.json").read_text())["designs"])
+
+    code, again, _ = cli("front", folder)
+    assert (code, again) == (0, out)
+    code, design, _ = cli("front", folder, "--design", 1)
+    assert code == 0
+    assert n_front >= 1
+    file = tmp_path / "design.json"
+    file.write_text(design)
+    code, costs, _ = cli("cost", file)
+    assert code == 0
+    energy_pj = json.loads(design)["supernet_score_and_costs"]["energy_pj"]
+    assert f"energy        {energy_pj:,.1f} pJ per inference" in costs
+    file.write_text(read_design(design).architecture.to_json())
+    cli.fails("does not say what data it is for: give --dense and --table-rows", "cost", file)
+    assert cli("cost", file, "--dense", 4, "--table-rows", "13,13,13")[0] == 0
+    cli.fails("--table-rows takes whole numbers", "cost", file, "--dense", 4, "--table-rows", "many")
+    cli.fails(
+        "unknown calibration 'cmos'", "cost", file, "--calibration", "cmos", "--dense", 4, "--table-rows", "3,3,3"
+    )
+
+    cli.fails("holds a run with seed 0, this asks for 1", *run, "--seed", 1)
+    cli.fails("holds a run with population_size 8, this asks for 9", *run[:-4], "--population", 9, "--out", folder)
+    cli.fails("0 designs of the front have a key that begins with 'zz'", "front", folder, "--design", "zz")
+
+    checkpoint = folder / "supernet.safetensors"
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes(whole[: len(whole) // 2])
+    cli.fails("supernet.safetensors", "front", folder)
+    checkpoint.write_bytes(whole)
+    assert cli("front", folder)[:2] == (0, out)
+
+
+def test_a_constraint_that_no_design_can_meet(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    arguments = ("run", "synthetic", *SMALL, "--epochs", 1, "--population", 4, "--trials", 4, "--out", folder)
+    cli.fails("none of them feasible.*'area_mm2'.*the limit 1e-09", *arguments, "--max-area-mm2", 1e-9)
+    assert (folder / "report.html").exists()

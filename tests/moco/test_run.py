@@ -1,0 +1,92 @@
+"""A run killed at every stage ends with the front of an unbroken one, and a finished run is found finished."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ARGUMENTS = (
+    *("run", "synthetic", "--set", "n_rows=3000", "--set", "n_fields=4", "--set", "max_cardinality=20"),
+    *("--epochs", "2", "--population", "10", "--trials", "40"),
+)
+DEADLINE_S = 300
+
+
+def started(folder: Path) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder.parent / "cache")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "moco", *ARGUMENTS, "--out", str(folder)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def killed_when(folder: Path, is_time: Callable[[], bool]) -> bool:
+    """Starts the run and kills it, with all its processes, as soon as `is_time`; False when it ended before."""
+    process = started(folder)
+    deadline = time.monotonic() + DEADLINE_S
+    while process.poll() is None and not is_time():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    was_running = process.poll() is None
+    os.killpg(process.pid, signal.SIGKILL) if was_running else None
+    process.communicate()
+    return was_running
+
+
+def finished(folder: Path) -> str:
+    output, _ = (process := started(folder)).communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, output.decode()
+    return (folder / "front.json").read_text()
+
+
+def n_trials(folder: Path) -> int:
+    try:
+        with sqlite3.connect(f"file:{folder / 'study.db'}?mode=ro", uri=True) as file:
+            return int(file.execute("SELECT count(*) FROM moco_trials").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+
+
+def files(folder: Path) -> dict[str, int]:
+    """When each result was written last."""
+    suffixes = (".html", ".png", ".json", ".csv", ".safetensors")
+    return {file.name: file.stat().st_mtime_ns for file in folder.iterdir() if file.suffix in suffixes}
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unbroken") / "run"
+    finished(folder)
+    return folder
+
+
+def test_killed_at_every_stage(unbroken: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    kills = [
+        killed_when(folder, (folder / "run.json").exists),
+        killed_when(folder, (folder / "supernet.safetensors").exists),
+        killed_when(folder, lambda: n_trials(folder) >= 10),
+        killed_when(folder, (folder / "from_scratch.json").exists),
+        killed_when(folder, (folder / "front_pairs.png").exists),
+    ]
+    assert all(kills[:3])  # the last stages are short, and may be over before the kill
+    assert finished(folder) == (unbroken / "front.json").read_text()
+    assert (folder / "report.html").exists()
+
+
+def test_a_finished_run_is_found_finished(unbroken: Path) -> None:
+    before = files(unbroken)
+    assert {"report.html", "front.csv", "supernet.safetensors"} <= before.keys()
+    finished(unbroken)
+    assert files(unbroken) == before
