@@ -14,9 +14,10 @@ from moco.data import CtrDataset
 from moco.design import Design
 from moco.files import write_text_whole
 from moco.retrain import FinalSettings, train_from_scratch
+from spaces import Architecture
 from studies import knee
 
-N_MOST_ACCURATE = 3
+ROLES = ("most accurate", "second most accurate", "third most accurate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +43,14 @@ class FromScratch:
 
 
 def chosen_designs(front: Sequence[Design]) -> list[tuple[str, Design]]:
-    """The three most accurate designs of a front and its knee, each once, with the reason."""
-    by_accuracy = sorted(front, key=lambda design: design.logloss)
-    names = ("most accurate", "second most accurate", "third most accurate")
-    chosen = list(zip(names, by_accuracy[:N_MOST_ACCURATE], strict=False))
+    """The three most accurate networks of a front, each on its best chip, and the knee, with the reason.
+
+    Designs that differ in the chip alone have one accuracy, so each network is taken once.
+    """
+    networks: dict[Architecture, Design] = {}
+    for design in sorted(front, key=lambda design: design.logloss):
+        networks.setdefault(design.architecture, design)
+    chosen = list(zip(ROLES, networks.values(), strict=False))
     if front:
         costs = np.array([[design.logloss, np.log(design.energy_pj), np.log(design.latency_ns)] for design in front])
         balanced = front[knee(costs)]

@@ -287,7 +287,7 @@ def main() -> None:
     try:
         app()
     except (ValueError, TypeError, OSError, subprocess.CalledProcessError) as error:
-        console.print(f"[red]error:[/red] {_escaped(_message(error))}")
+        console.print(f"[red]error:[/red] {_escaped(_message(error))}", soft_wrap=True)
         sys.exit(1)
 
 

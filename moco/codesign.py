@@ -140,10 +140,15 @@ class CodesignStudy:
         self.calibration = calibration
         self._oracle = oracle
 
-    def evaluate(self, genomes: Genomes) -> Evaluation:
-        """Objectives, constrained quantities and attributes of (B, P) canonical genomes."""
+    def evaluate(self, genomes: Genomes, progress: Callable[[int], None] | None = None) -> Evaluation:
+        """Objectives, constrained quantities and attributes of (B, P) canonical genomes.
+
+        `progress` is called now and then with how many of them are scored.
+        """
         costs = design_costs(self.data, self.space, genomes, self.calibration)
-        scores = self._oracle.score(self.space.networks(genomes), self.space.hardware_values(genomes)["table_bits"])
+        scores = self._oracle.score(
+            self.space.networks(genomes), self.space.hardware_values(genomes)["table_bits"], progress=progress
+        )
         result = costs.estimate
         quantities = {ADC_SHORTFALL: costs.adc_shortfall_bits, **{name: getattr(result, name) for name in CAPS}}
         return Evaluation(
@@ -160,9 +165,27 @@ class CodesignStudy:
             },
         )
 
-    def optimize(self, n_trials: int, progress: Callable[[Progress], None] | None = None) -> None:
-        """Searches until the study holds n_trials distinct designs; goes on from what is stored."""
-        self.study.optimize(self.evaluate, n_trials, progress=progress)
+    def optimize(self, n_trials: int, progress: Callable[[int, str], None] | None = None) -> None:
+        """Searches until the study holds n_trials distinct designs; goes on from what is stored.
+
+        Args:
+            n_trials: In the whole study.
+            progress: Called with the number of scored designs and a note on the front.
+        """
+        if progress is None:
+            self.study.optimize(self.evaluate, n_trials)
+            return
+        note = ""
+
+        def evaluate(genomes: Genomes) -> Evaluation:
+            return self.evaluate(genomes, lambda n_scored: progress(len(self.study) + n_scored, note))
+
+        def show(state: Progress) -> None:
+            nonlocal note
+            note = f"front {state.n_front}, hypervolume {state.hypervolume:.4g}"
+            progress(state.n_trials, note)
+
+        self.study.optimize(evaluate, n_trials, progress=show)
 
     def front(self) -> list[Design]:
         """Feasible designs that no other beats in log loss, energy and latency; lowest log loss first."""

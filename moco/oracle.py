@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -27,7 +27,7 @@ from torch import Tensor
 from moco.data import CtrDataset, Rows
 from moco.supernet.checkpoint import TrainedSupernet, held_out_rows, part
 from moco.supernet.head import RIDGE
-from moco.supernet.loop import Score, TensorRows
+from moco.supernet.loop import Score, TensorRows, threads
 from moco.supernet.network import Supernet
 from moco.supernet.score import FLOAT_BITS, Scorer
 from spaces.architecture import BLOCK_FIELDS, Architecture, ArchitectureBatch
@@ -116,12 +116,19 @@ class Oracle:
         rule = [supernet.digest, len(refit["labels"]), len(score["labels"]), RIDGE]
         self.digest = hashlib.sha256(json.dumps(rule).encode()).hexdigest()[:16]
 
-    def score(self, networks: ArchitectureBatch, table_bits: ArrayLike | None = None) -> Scores:
+    def score(
+        self,
+        networks: ArchitectureBatch,
+        table_bits: ArrayLike | None = None,
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> Scores:
         """Scores of B networks in canonical form; a network that was scored before is not computed again.
 
         Args:
             networks: Of the supernet's space.
             table_bits: (B,) bits of the embedding tables' numbers; 32 and None leave them as they are.
+            progress: Called now and then with how many of the networks are scored.
 
         Raises:
             ValueError: The networks are not of the supernet's space, or table_bits has another shape.
@@ -135,7 +142,10 @@ class Oracle:
         keys = [row.tobytes() for row in rows]
         missing = {key: row for row, key in enumerate(keys) if key not in self._known}
         tasks = [(networks[row], int(bits[row])) for row in missing.values()]
-        self._known.update(zip(missing, self._scored(tasks), strict=True))
+        for key, score in zip(missing, self._scored(tasks), strict=True):
+            self._known[key] = score
+            if progress is not None:
+                progress(sum(key in self._known for key in keys))
         found = [self._known[key] for key in keys]
         return Scores(
             logloss=np.array([score.logloss for score in found], dtype=np.float64),
@@ -151,15 +161,18 @@ class Oracle:
         safetensors.torch.save_file(self._tensors, file)
         return str(file)
 
-    def _scored(self, tasks: Sequence[_Task]) -> list[Score]:
+    def _scored(self, tasks: Sequence[_Task]) -> Iterator[Score]:
+        """The score of each task in order, as they come."""
         if self._n_jobs == 1 or len(tasks) == 1:
             self._worker = self._worker or _Worker(self._tensors, self._space, self._cardinalities)
-            return self._worker.scores(tasks)
+            yield from map(self._worker.score, tasks)
+            return
         shards = [tasks[start : start + SHARD] for start in range(0, len(tasks), SHARD)]
-        scored = Parallel(n_jobs=self._n_jobs, batch_size=1)(
+        scored = Parallel(n_jobs=self._n_jobs, batch_size=1, return_as="generator")(
             delayed(_scores_of_shard)(self._file, self._space, self._cardinalities, shard) for shard in shards
         )
-        return [score for shard in scored for score in shard]
+        for shard in scored:
+            yield from shard
 
 
 class _Worker:
@@ -171,14 +184,10 @@ class _Worker:
         refit, judge = (TensorRows(**part(tensors, f"{kind}.")) for kind in ("refit", "score"))
         self._scorer = Scorer(supernet, refit, judge)
 
-    def scores(self, tasks: Sequence[_Task]) -> list[Score]:
-        """The score of each task, computed with one thread: sums keep their order, whatever else the machine does."""
-        n_threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            return [self._scorer.score(*task) for task in tasks]
-        finally:
-            torch.set_num_threads(n_threads)
+    def score(self, task: _Task) -> Score:
+        """The score of a task."""
+        with threads(1):
+            return self._scorer.score(*task)
 
 
 def _tensors(rows: Rows, chosen: NDArray[np.int64]) -> dict[str, Tensor]:
@@ -194,4 +203,4 @@ def _scores_of_shard(
     file: str, space: NasrecSpace, cardinalities: tuple[int, ...], tasks: Sequence[_Task]
 ) -> list[Score]:
     """Scores in a worker process, which reads the supernet once."""
-    return _worker_of(file, space, cardinalities).scores(tasks)
+    return [_worker_of(file, space, cardinalities).score(task) for task in tasks]

@@ -45,7 +45,10 @@ class Bar:
         elif time.monotonic() - self._last_line_s >= SECONDS_BETWEEN_LINES:
             self._last_line_s = time.monotonic()
             left = f", {(n_total - n_done) / rate:,.0f} s left" if rate > 0 else ""
-            console.print(f"  {self.title}: {n_done:,.0f} of {n_total:,.0f} {self.unit}, {speed}{left} {note}".rstrip())
+            console.print(
+                f"  {self.title}: {n_done:,.0f} of {n_total:,.0f} {self.unit}, {speed}{left} {note}".rstrip(),
+                soft_wrap=True,
+            )
 
 
 @contextmanager

@@ -30,7 +30,7 @@ class Recipe:
 MOVIELENS = Recipe(
     dense_dims=(16, 32, 64, 128),
     sparse_dims=(4, 8, 16),
-    supernet=TrainSettings(epochs=24),
+    supernet=TrainSettings(),
     final=FinalSettings(),
     n_trials=1500,
 )

@@ -13,7 +13,7 @@ from moco.data import CtrDataset
 from moco.recipes import recipe_for
 from moco.settings import FinalSettings
 from moco.supernet.forward import Path
-from moco.supernet.loop import Optimiser, Score, TensorRows, device_named, dropped, logloss_of, score_of
+from moco.supernet.loop import Optimiser, Score, TensorRows, device_named, dropped, logloss_of, score_of, threads
 from moco.supernet.network import Network, forward_pass
 from spaces.architecture import Architecture
 
@@ -57,7 +57,7 @@ def train_from_scratch(
 ) -> TrainedNetwork:
     """Trains one network on the train rows, its weights rounded to the architecture's bits all along.
 
-    The same arguments, machine and number of threads give the same weights, bit for bit.
+    The same arguments give the same weights on one machine, bit for bit.
 
     Args:
         data: The click log.
@@ -71,7 +71,13 @@ def train_from_scratch(
         FloatingPointError: The loss is not finite any more.
     """
     settings = settings or recipe_for(data).final
-    place = device_named(device)
+    with threads(settings.n_threads):
+        return _trained(data, architecture, settings, seed, device_named(device))
+
+
+def _trained(
+    data: CtrDataset, architecture: Architecture, settings: FinalSettings, seed: int, place: torch.device
+) -> TrainedNetwork:
     train, valid = TensorRows.of(data.train, place), TensorRows.of(data.valid, place)
     network = Network(architecture, data.cardinalities, len(data.dense), seed).to(place)
     path = Path.of(architecture)

@@ -27,7 +27,7 @@ from moco.settings import TrainSettings
 from moco.supernet import TrainedSupernet, TrainProgress, train_supernet
 from pimmodel import find_calibration
 from spaces import CodesignSpace
-from studies import ENGINES, Progress
+from studies import ENGINES
 
 Settings = TypeVar("Settings", "RunSettings", "SearchSettings")
 
@@ -185,12 +185,7 @@ class Run:
         """Searches until the study holds n_trials designs."""
         require_budget(n_trials)
         with self._timed("search"), progress_bar("search", "designs") as bar:
-
-            def show(state: Progress) -> None:
-                volume = "" if state.hypervolume is None else f", hypervolume {state.hypervolume:.4g}"
-                bar.update(state.n_trials, n_trials, f"front {state.n_front}{volume}")
-
-            study.optimize(n_trials, progress=show)
+            study.optimize(n_trials, progress=lambda n_scored, note: bar.update(n_scored, n_trials, note))
 
     def train_from_scratch(self, study: CodesignStudy) -> list[FromScratch]:
         """Trains the chosen designs of the front from scratch."""

@@ -20,6 +20,7 @@ class FinalSettings:
         embedding_l2: L2 penalty on the whole embedding table; large, since embeddings overfit first.
         embedding_dropout: Share of embedding values set to zero while training.
         clip_norm: Largest norm of the gradient.
+        n_threads: Of torch on a CPU; results depend on it. More than one pays for wide networks in large batches only.
     """
 
     epochs: int = 5
@@ -28,9 +29,10 @@ class FinalSettings:
     embedding_l2: float = 1e-2
     embedding_dropout: float = 0.2
     clip_norm: float = 10.0
+    n_threads: int = 1
 
     def __post_init__(self) -> None:
-        check_positive(self, "epochs", "batch_size", "learning_rate", "clip_norm")
+        check_positive(self, "epochs", "batch_size", "learning_rate", "clip_norm", "n_threads")
         check_range(self, "embedding_l2", 0, math.inf)
         check_range(self, "embedding_dropout", 0, 1)
 
@@ -53,21 +55,23 @@ class TrainSettings:
         embedding_epochs: Epochs in which only an auxiliary network on the embeddings is trained; its loss stays added.
         full_path_share: Share of the steps over which the probability of a full block falls from 1 to 0.
         held_out_share: Share of the train rows that is kept for refitting heads.
+        n_threads: Of torch on a CPU; results depend on it. More than one pays for wide networks in large batches only.
     """
 
-    epochs: int = 40
+    epochs: int = 16
     batch_size: int = 256
-    learning_rate: float = 1e-3
-    embedding_l2: float = 1e-2
+    learning_rate: float = 2e-3
+    embedding_l2: float = 5e-3
     embedding_dropout: float = 0.2
     clip_norm: float = 5.0
     strategy: str = STRATEGIES[0]
     embedding_epochs: int = 2
     full_path_share: float = 0.25
     held_out_share: float = 0.1
+    n_threads: int = 1
 
     def __post_init__(self) -> None:
-        check_positive(self, "epochs", "batch_size", "learning_rate", "clip_norm")
+        check_positive(self, "epochs", "batch_size", "learning_rate", "clip_norm", "n_threads")
         check_range(self, "embedding_epochs", 0, math.inf)
         check_range(self, "embedding_l2", 0, math.inf)
         check_range(self, "embedding_dropout", 0, 1)

@@ -59,7 +59,7 @@ def front_table(designs: Sequence[Design], n_rows: int | None = None) -> str:
     n_scores = len(SUPERNET_SCORES)
     score_width = max(sum(widths[:n_scores]) + len(_GAP) * (n_scores - 1), len("supernet score"))
     widths[0] += score_width - sum(widths[:n_scores]) - len(_GAP) * (n_scores - 1)
-    lines = ["supernet score".center(score_width, "-")]
+    lines = ["supernet score".center(score_width).rstrip()]
     lines += [_GAP.join(map(str.rjust, row, widths)) for row in (FIGURES, *cells)]
     if len(shown) < len(designs):
         lines.append(f"{len(shown)} of {len(designs)} designs, evenly spread")

@@ -29,7 +29,7 @@ def lossless_designs(study: CodesignStudy, n: int, seed: int) -> Genomes:
     while len(genomes) < n:
         drawn = study.space.canonical(study.space.sample(rng, n))
         is_lossless = design_costs(study.data, study.space, drawn).adc_shortfall_bits <= 0
-        genomes = np.unique(np.concatenate([genomes, drawn[is_lossless]]), axis=0, return_index=False)
+        genomes = np.unique(np.concatenate([genomes, drawn[is_lossless]]), axis=0)
     known = study.space.canonical(known_designs(study.space))
     others = genomes[~(genomes[:, None] == known).all(axis=2).any(axis=1)]
     return np.concatenate([known, rng.permutation(others)])[:n]
@@ -59,9 +59,7 @@ def main() -> None:
     given = parser.parse_args()
     start_s = time.monotonic()
     rows = Parallel(n_jobs=-1)(delayed(volumes)(given.folder, seed, given.trials) for seed in range(given.seeds))
-    print(
-        f"hypervolume as a share of the box below the reference point, {given.trials} designs, seeds 0 to {given.seeds - 1}"
-    )
+    print(f"hypervolume as a share of the box below the reference point, {given.trials} designs, {given.seeds} seeds")
     for name in rows[0]:
         values = np.array([row[name] for row in rows])
         print(f"  {name:<18} {values.mean():.4f} +- {values.std(ddof=1):.4f}   {np.round(values, 4).tolist()}")

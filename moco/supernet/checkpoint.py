@@ -1,0 +1,222 @@
+"""Supernets on disk: safetensors with a JSON header, resumable while training, only what scoring needs afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from moco.data import CtrDataset
+from moco.files import write_whole
+from moco.settings import TrainSettings
+from moco.supernet.network import Supernet
+from spaces.codesign import CodesignSpace
+from spaces.nasrec import NasrecSpace
+
+FORMAT = "moco supernet 1"
+HEADER = "moco"
+"""The one entry of the file's metadata: JSON."""
+
+
+class CheckpointError(ValueError):
+    """A supernet file that cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one epoch of supernet training came to.
+
+    Attributes:
+        train_logloss: Mean over the epoch's steps, each on its own random path.
+        valid_logloss: Median of the monitored networks' on valid rows, with refitted heads.
+        valid_auc: The same of the AUC.
+    """
+
+    train_logloss: float
+    valid_logloss: float
+    valid_auc: float
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedSupernet:
+    """A supernet with the weights of its best epoch.
+
+    Attributes:
+        supernet: The weights.
+        settings: How it was trained.
+        seed: Of its training.
+        history: Every epoch.
+        data_digest: Of the data it was trained on.
+    """
+
+    supernet: Supernet
+    settings: TrainSettings
+    seed: int
+    history: tuple[Epoch, ...]
+    data_digest: str
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, from 1, with the lowest valid log loss: the one whose weights are kept."""
+        return best_epoch(self.history)
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hexadecimal digits that change with any weight, with the data, the space, the settings or the seed."""
+        header = [self.data_digest, self.supernet.space.digest, asdict(self.settings), self.seed]
+        whole = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+        for name, tensor in sorted(self.supernet.state_dict().items()):
+            whole.update(name.encode())
+            whole.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return whole.hexdigest()[:16]
+
+    def summary(self) -> str:
+        """One line for people."""
+        best = self.history[self.best_epoch - 1]
+        n_weights = sum(parameter.numel() for parameter in self.supernet.parameters())
+        return (
+            f"{n_weights:,} weights, epoch {self.best_epoch} of {len(self.history)}: "
+            f"median valid log loss {best.valid_logloss:.4f}, AUC {best.valid_auc:.4f} of random networks"
+        )
+
+
+def best_epoch(history: tuple[Epoch, ...]) -> int:
+    """The epoch, from 1, with the lowest valid log loss."""
+    return 1 + min(range(len(history)), key=lambda epoch: history[epoch].valid_logloss)
+
+
+def held_out_rows(n_rows: int, settings: TrainSettings, seed: int) -> NDArray[np.int64]:
+    """Train rows, ascending, that supernet training never sees: on them heads are refitted."""
+    n_held_out = max(1, round(n_rows * settings.held_out_share))
+    return np.sort(np.random.default_rng((seed, 1)).permutation(n_rows)[:n_held_out])
+
+
+@dataclass(frozen=True, slots=True)
+class SavedState:
+    """What a supernet file holds.
+
+    Attributes:
+        tensors: "supernet.<weight>" of the best epoch; while training also "current.<weight>", "auxiliary.<weight>"
+            and "adam.<moment>".
+        n_epochs_done: Epochs done, those of the embeddings counted.
+        is_finished: Whether training has ended.
+        settings: Of the training.
+        seed: Of the training.
+        history: Epochs so far, those of the embeddings left out.
+        data_digest: Of the data.
+        space: The space, as `NasrecSpace.to_dict` gives it.
+        space_digest: Of the space.
+    """
+
+    tensors: Mapping[str, Tensor]
+    n_epochs_done: int
+    is_finished: bool
+    settings: TrainSettings
+    seed: int
+    history: tuple[Epoch, ...]
+    data_digest: str
+    space: Mapping[str, Any]
+    space_digest: str
+
+
+def write_state(path: Path, state: SavedState) -> None:
+    """Writes a supernet file, whole or not at all."""
+    header = {
+        "format": FORMAT,
+        "n_epochs_done": state.n_epochs_done,
+        "is_finished": state.is_finished,
+        "settings": asdict(state.settings),
+        "seed": state.seed,
+        "history": [asdict(epoch) for epoch in state.history],
+        "data_digest": state.data_digest,
+        "space": dict(state.space),
+        "space_digest": state.space_digest,
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(state.tensors.items())}
+    write_whole(path, safetensors.torch.save(tensors, metadata={HEADER: json.dumps(header)}))
+
+
+def read_state(path: Path, data: CtrDataset, space: NasrecSpace) -> SavedState:
+    """Reads a supernet file of this data and space.
+
+    Raises:
+        CheckpointError: There is no such file, it is damaged or something else, or it belongs to other data or another
+            space.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})[HEADER])
+            if header["format"] != FORMAT:
+                raise CheckpointError(f"{path} has format {header['format']!r}, this version reads {FORMAT!r}")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        state = SavedState(
+            tensors=tensors,
+            n_epochs_done=header["n_epochs_done"],
+            is_finished=header["is_finished"],
+            settings=TrainSettings(**header["settings"]),
+            seed=header["seed"],
+            history=tuple(Epoch(**epoch) for epoch in header["history"]),
+            data_digest=header["data_digest"],
+            space=header["space"],
+            space_digest=header["space_digest"],
+        )
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no supernet at {path}: train one first") from error
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} is not a supernet, or is damaged or cut short ({error}): remove it and train again"
+        ) from error
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} is a safetensors file of something else ({error})") from error
+    for name, saved, given in (
+        ("data", state.data_digest, data.digest),
+        ("space", state.space_digest, space.digest),
+    ):
+        if saved != given:
+            raise CheckpointError(
+                f"{path} holds a supernet of {name} {saved}, this {name} is {given}: give another file, "
+                f"or the {name} it was trained with"
+            )
+    return state
+
+
+def load_supernet(path: str | Path, data: CtrDataset, space: NasrecSpace | CodesignSpace) -> TrainedSupernet:
+    """The trained supernet that a file holds.
+
+    Raises:
+        CheckpointError: See `read_state`; or its training has not ended.
+    """
+    path = Path(path)
+    space = space.network if isinstance(space, CodesignSpace) else space
+    state = read_state(path, data, space)
+    if not state.is_finished:
+        raise CheckpointError(
+            f"{path} holds a supernet in training, {state.n_epochs_done} epochs done: "
+            "train with the same file and settings to end it"
+        )
+    return trained(path, state, data, space)
+
+
+def trained(path: Path, state: SavedState, data: CtrDataset, space: NasrecSpace) -> TrainedSupernet:
+    """The trained supernet of a finished state; CheckpointError when its weights do not fit the space."""
+    supernet = Supernet(space, data.cardinalities, seed=0)
+    try:
+        supernet.load_state_dict(part(state.tensors, "supernet."))
+    except RuntimeError as error:
+        raise CheckpointError(f"the weights of {path} do not fit the space: {error}") from error
+    return TrainedSupernet(supernet, state.settings, state.seed, state.history, state.data_digest)
+
+
+def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names start with a prefix, under the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

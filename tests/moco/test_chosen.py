@@ -1,0 +1,70 @@
+"""The designs one would look at first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from moco.chosen import chosen_designs, read_from_scratch
+from moco.design import Design
+from pimmodel import ISAAC
+from spaces import from_compact
+
+FIRST = Design(
+    key="0",
+    architecture=from_compact("FC16|EFC4|00|0|0|0,0"),
+    hardware=ISAAC,
+    n_dense=0,
+    cardinalities=(3,),
+    logloss=0.50,
+    auc=0.8,
+    energy_pj=1000.0,
+    latency_ns=1000.0,
+    area_mm2=1.0,
+    power_mw=1.0,
+    period_ns=1.0,
+    macs=1,
+    n_parameters=1,
+    generation=0,
+)
+
+
+def other(key: str, width: int, logloss: float, energy_pj: float, latency_ns: float) -> Design:
+    network = from_compact(f"FC{width}|EFC4|00|0|0|0,0")
+    return replace(FIRST, key=key, architecture=network, logloss=logloss, energy_pj=energy_pj, latency_ns=latency_ns)
+
+
+FRONT = [
+    FIRST,
+    other("1", 16, 0.50, 2000.0, 500.0),  # the first network on another chip
+    other("2", 32, 0.51, 900.0, 900.0),
+    other("3", 48, 0.52, 800.0, 800.0),
+    other("4", 64, 0.53, 10.0, 10.0),  # gives up little accuracy for a hundredth of the cost
+    other("5", 80, 0.69, 9.0, 9.0),
+]
+
+
+def test_three_networks_and_the_knee() -> None:
+    assert [(role, design.key) for role, design in chosen_designs(FRONT)] == [
+        ("most accurate", "0"),
+        ("second most accurate", "2"),
+        ("third most accurate", "3"),
+        ("knee", "4"),
+    ]
+
+
+def test_short_fronts() -> None:
+    assert chosen_designs([]) == []
+    assert [role for role, _ in chosen_designs(FRONT[:1])] == ["most accurate"]
+    assert [design.key for _, design in chosen_designs(FRONT[:2])] == ["0"]  # one network on two chips
+
+
+def test_results_that_are_not(tmp_path: Path) -> None:
+    file = tmp_path / "from_scratch.json"
+    assert read_from_scratch(file) == []
+    for text in ("[", '[{"key": "x"}]', "[3]"):
+        file.write_text(text)
+        with pytest.raises(ValueError, match="does not hold results of training from scratch"):
+            read_from_scratch(file)
