@@ -40,7 +40,7 @@ RECIPES = {
     "frappe": Recipe(
         dense_dims=(16, 32, 64, 128, 256),
         sparse_dims=(4, 8, 16),
-        supernet=TrainSettings(epochs=20, embedding_l2=3e-3, embedding_dropout=0.1),
+        supernet=TrainSettings(epochs=20, learning_rate=1e-3, embedding_l2=3e-3, embedding_dropout=0.1),
         final=FinalSettings(epochs=8, learning_rate=2e-3, embedding_dropout=0.0),
         n_trials=2000,
     ),
@@ -64,7 +64,9 @@ def recipe_for(data: CtrDataset) -> Recipe:
     return Recipe(
         dense_dims=(16, 32, 64, 128, 256, 512, 768, 1024),
         sparse_dims=(16, 32, 48, 64),
-        supernet=TrainSettings(epochs=1, batch_size=512, embedding_epochs=0, embedding_l2=0.0, embedding_dropout=0.0),
+        supernet=TrainSettings(
+            epochs=1, batch_size=512, learning_rate=1e-3, embedding_epochs=0, embedding_l2=0.0, embedding_dropout=0.0
+        ),
         final=FinalSettings(epochs=1, batch_size=512, learning_rate=1e-3, embedding_l2=0.0, embedding_dropout=0.0),
         n_trials=2000,
     )

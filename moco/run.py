@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -242,15 +242,21 @@ class Run:
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
+        """Adds the time of a `with` block to that of its stage; a block that fails ends with its own error."""
         start_s = time.monotonic()
         try:
             yield
-        finally:
+        except BaseException:
+            with suppress(OSError):
+                self._add_seconds(stage, time.monotonic() - start_s)
+            raise
+        self._add_seconds(stage, time.monotonic() - start_s)
+
+    def _add_seconds(self, stage: str, spent_s: float) -> None:
+        if spent_s > 1.0:  # a stage that was found done is not counted again
             seconds = self._seconds()
-            spent = time.monotonic() - start_s
-            if spent > 1.0:  # a stage that was found done is not counted again
-                seconds[stage] = round(seconds.get(stage, 0.0) + spent, 1)
-                write_text_whole(self.folder / "seconds.json", json.dumps(seconds, indent=1))
+            seconds[stage] = round(seconds.get(stage, 0.0) + spent_s, 1)
+            write_text_whole(self.folder / "seconds.json", json.dumps(seconds, indent=1))
 
 
 def run(folder: Path, settings: RunSettings, search: SearchSettings, n_trials: int | None = None) -> CodesignStudy:

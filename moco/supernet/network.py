@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from moco.supernet.forward import Forward, Inputs, Path, Weights
 from moco.supernet.numerics import MIN_BITS, fake_quantise
-from moco.supernet.operators import N_HEADS, NORM_GAIN, Linear
-from spaces.architecture import MAX_INPUTS, MERGER_ROWS, Architecture, ArchitectureBatch
+from moco.supernet.operators import NORM_GAIN, Linear
+from spaces.architecture import ATTENTION_HEADS, MAX_INPUTS, MERGER_ROWS, Architecture, ArchitectureBatch
 from spaces.nasrec import NasrecSpace
 from spaces.shapes import products
 
@@ -221,8 +221,10 @@ def features_first(rows: Tensor) -> Tensor:
 
 def check_precision(embedding_dim: int, weight_bits: Sequence[int]) -> None:
     """ValueError when a network of this embedding width and these weight bits cannot be computed."""
-    if embedding_dim % N_HEADS:
-        raise ValueError(f"embedding_dim must be a multiple of the {N_HEADS} attention heads, got {embedding_dim}")
+    if embedding_dim % ATTENTION_HEADS:
+        raise ValueError(
+            f"embedding_dim must be a multiple of the {ATTENTION_HEADS} attention heads, got {embedding_dim}"
+        )
     if min(weight_bits) < MIN_BITS:
         raise ValueError(f"weight_bits must be at least {MIN_BITS}, got {min(weight_bits)}")
 

@@ -13,12 +13,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from moco.supernet.numerics import product
+from spaces.architecture import ATTENTION_HEADS
 
 Linear = tuple[Tensor, Tensor]
 """Weight (n_out, n_in) and bias (n_out,) of one layer; of a layer norm its gain and bias (E,)."""
 
-N_HEADS = 2
-"""Attention heads; embedding rows are short, and more heads only cost time."""
 
 NORM_GAIN = 0.17
 """First value of the gains of attention's layer norms, as in NASRec's code."""
@@ -75,20 +74,22 @@ def transformer_layer(
 ) -> Tensor:
     """(s, E, N) rows to (s, E, N): self-attention and a feed-forward layer, each with a residual and a layer norm."""
     n_rows, width, n_samples = rows.shape
-    head_width = width // N_HEADS
+    head_width = width // ATTENTION_HEADS
 
     def linear(x: Tensor, layer: Linear) -> Tensor:
         return product(x.flatten(0, 1).T, *layer).T.view(n_samples, n_rows, -1)
 
     def heads(x: Tensor) -> Tensor:
-        per_head = x.reshape(n_samples, n_rows, N_HEADS, head_width).transpose(1, 2)
-        return per_head.reshape(n_samples * N_HEADS, n_rows, head_width)
+        per_head = x.reshape(n_samples, n_rows, ATTENTION_HEADS, head_width).transpose(1, 2)
+        return per_head.reshape(n_samples * ATTENTION_HEADS, n_rows, head_width)
 
     x = rows.flatten(0, 1).T.contiguous().view(n_samples, n_rows, width)
     query, key, value = (heads(part) for part in linear(x, qkv).chunk(3, dim=2))
     scores = torch.bmm(query * head_width**-0.5, key.transpose(1, 2))
     context = torch.bmm(torch.softmax(scores, dim=2), value)
-    joined = context.view(n_samples, N_HEADS, n_rows, head_width).transpose(1, 2).reshape(n_samples, n_rows, width)
+    joined = (
+        context.view(n_samples, ATTENTION_HEADS, n_rows, head_width).transpose(1, 2).reshape(n_samples, n_rows, width)
+    )
     x = functional.layer_norm(x + linear(joined, out), (width,), *norm1, NORM_EPS)
     hidden = torch.relu(linear(x, ffn1))
     x = functional.layer_norm(x + linear(hidden, ffn2), (width,), *norm2, NORM_EPS)
