@@ -141,10 +141,11 @@ class CodesignStudy:
         self._oracle = oracle
 
     def evaluate(self, genomes: Genomes, progress: Callable[[int], None] | None = None) -> Evaluation:
-        """Objectives, constrained quantities and attributes of (B, P) canonical genomes.
+        """Objectives, constrained quantities and attributes of (B, P) genomes, each by its canonical form.
 
         `progress` is called now and then with how many of them are scored.
         """
+        genomes = self.space.canonical(genomes)
         costs = design_costs(self.data, self.space, genomes, self.calibration)
         scores = self._oracle.score(
             self.space.networks(genomes), self.space.hardware_values(genomes)["table_bits"], progress=progress

@@ -123,7 +123,7 @@ class Oracle:
         *,
         progress: Callable[[int], None] | None = None,
     ) -> Scores:
-        """Scores of B networks in canonical form; a network that was scored before is not computed again.
+        """Scores of B networks, each by its canonical form; what was scored before is not computed again.
 
         Args:
             networks: Of the supernet's space.
@@ -133,7 +133,7 @@ class Oracle:
         Raises:
             ValueError: The networks are not of the supernet's space, or table_bits has another shape.
         """
-        self._space.genomes(networks)
+        networks = self._space.networks(self._space.canonical(self._space.genomes(networks)))
         bits = np.full(len(networks), FLOAT_BITS) if table_bits is None else np.asarray(table_bits)
         if bits.shape != (len(networks),):
             raise ValueError(f"table_bits must have shape ({len(networks)},), one a network, got {bits.shape}")

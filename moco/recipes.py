@@ -1,4 +1,4 @@
-"""Settings that suit a data set: by its name where they were tuned, by its number of rows elsewhere."""
+"""Settings that suit a data set: by its name, else by its number of rows."""
 
 from __future__ import annotations
 
