@@ -268,18 +268,26 @@ def dashboard(
     folder: Folder,
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 8080,
 ) -> None:
-    """Opens the study of a run in optuna-dashboard, at http://localhost:PORT, until interrupted."""
-    from moco.run import Run
+    """Opens the study of a run in optuna-dashboard, at http://localhost:PORT, until interrupted.
 
-    file = Run.reopen(folder).study_file
-    if not file.exists():
-        raise ValueError(f"{folder} holds no search yet: start one with 'moco search {folder}'")
+    Brings what the dashboard shows up to date in the folder's study.db: front, sample of all designs, figures.
+    """
+    from moco.run import Run
+    from studies import StudyBusyError
+
+    this = Run.reopen(folder)
     program = shutil.which("optuna-dashboard", path=str(Path(sys.executable).parent)) or shutil.which(
         "optuna-dashboard"
     )
     if program is None or importlib.util.find_spec("optuna_dashboard") is None:
         raise ValueError("the dashboard is an extra: install it with  pip install 'moco[dashboard]'")
-    subprocess.run([program, f"sqlite:///{file}", "--port", str(port)], check=True)
+    study = this.stored_study().study
+    try:
+        study.publish_dashboard()
+    except StudyBusyError:
+        console.print("a search is writing to the study; the dashboard shows the state of its last end")
+    study.close()
+    subprocess.run([program, f"sqlite:///{this.study_file}", "--port", str(port)], check=True)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moco.data import CtrDataset
-from moco.design import Design
+from moco.design import Design, design_parts
 from moco.known import known_designs
 from moco.lowering import lower, pim_config
 from moco.oracle import Oracle
@@ -282,6 +283,7 @@ def create_study(
             "hardware model": find_calibration(calibration).digest,
         },
         summarise=lambda genomes: summaries(data, space, genomes),
+        describe=lambda genomes: design_texts(data, space, genomes),
     )
     return CodesignStudy(data, space, oracle, study, calibration)
 
@@ -316,6 +318,15 @@ def objectives(data: CtrDataset, space: CodesignSpace, calibration: str = "isaac
         Objective(name="logloss", reference=entropy),
         Objective(name="energy_pj", unit="pJ", reference=energy_pj),
         Objective(name="latency_ns", unit="ns", reference=latency_ns),
+    ]
+
+
+def design_texts(data: CtrDataset, space: CodesignSpace, genomes: Genomes) -> list[str]:
+    """Each design as the JSON text of a design file, which `moco cost` reads."""
+    networks, chips = space.networks(genomes), pim_config(space.hardware_values(genomes))
+    return [
+        json.dumps(design_parts(networks[row], chips.take(row), len(data.dense), data.cardinalities))
+        for row in range(len(genomes))
     ]
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from pimmodel import PimConfig
 from spaces import Architecture
@@ -49,18 +50,10 @@ class Design:
     generation: int
 
     def to_json(self) -> str:
-        """The design as one JSON text: key, architecture, hardware and figures."""
+        """The design as one JSON text: key, architecture, hardware, the data's fields and figures."""
+        parts = design_parts(self.architecture, self.hardware, self.n_dense, self.cardinalities)
         figures = {name: getattr(self, name) for name in FIGURES}
-        return json.dumps(
-            {
-                "key": self.key,
-                "architecture": asdict(self.architecture),
-                "hardware": json.loads(self.hardware.to_json()),
-                "data": {"n_dense": self.n_dense, "cardinalities": list(self.cardinalities)},
-                "supernet_score_and_costs": figures,
-            },
-            indent=1,
-        )
+        return json.dumps({"key": self.key, **parts, "supernet_score_and_costs": figures}, indent=1)
 
 
 FIGURES = (
@@ -76,6 +69,17 @@ FIGURES = (
     "generation",
 )
 """Columns of a front table, in order."""
+
+
+def design_parts(
+    architecture: Architecture, hardware: PimConfig, n_dense: int, cardinalities: Sequence[int]
+) -> dict[str, Any]:
+    """What a design file needs, as plain data for JSON: network, chip and the data's fields."""
+    return {
+        "architecture": asdict(architecture),
+        "hardware": json.loads(hardware.to_json()),
+        "data": {"n_dense": n_dense, "cardinalities": list(cardinalities)},
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
