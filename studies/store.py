@@ -32,6 +32,7 @@ MIGRATIONS = (
         population_size INTEGER NOT NULL,
         digests TEXT NOT NULL,
         genome_dtype TEXT NOT NULL CHECK (genome_dtype IN ('<u1', '<u2', '<u4')),
+        n_published INTEGER NOT NULL DEFAULT 0,
         created_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
     ) STRICT;
     CREATE TABLE moco_quantities (
@@ -114,6 +115,15 @@ class StudyStore:
     def n_generations(self) -> int:
         """Number of stored generations."""
         return int(self._rows("SELECT count(*) FROM moco_generations WHERE study_id = ?")[0][0])
+
+    def n_published(self) -> int:
+        """Trials that the study held when its dashboard's study was last written whole."""
+        return int(self._rows("SELECT n_published FROM moco_studies WHERE study_id = ?")[0][0])
+
+    def set_published(self, n_trials: int) -> None:
+        """Notes that the dashboard's study shows the first n_trials."""
+        with self.file.transaction() as connection:
+            connection.execute("UPDATE moco_studies SET n_published = ? WHERE study_id = ?", (n_trials, self._study_id))
 
     def append(self, trials: Trials, engine_state: dict[str, Any], evaluation_s: float) -> None:
         """Stores one generation and the engine's state after it, in one transaction."""

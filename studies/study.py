@@ -181,7 +181,6 @@ class Study:
         started = time.perf_counter()
         with self._store.file.writer():
             self._refresh()
-            n_before = self._n_trials
             while self._n_trials < n_trials:
                 genomes = self.ask(min(self._setting.population_size, n_trials - self._n_trials))
                 if len(genomes) == 0:
@@ -194,7 +193,7 @@ class Study:
                 self._store_generation(evaluate(genomes))
                 if progress is not None:
                     progress(self._progress(n_trials, time.perf_counter() - started))
-            if self.storage is not None and self._n_trials > n_before:
+            if self.storage is not None and self._n_trials != self._store.n_published():
                 self._publish()
 
     def ask(self, n: int) -> NDArray[np.int64]:
@@ -282,6 +281,7 @@ class Study:
         from studies.dashboard import publish
 
         publish(self)
+        self._store.set_published(self._n_trials)
 
     def _store_generation(self, evaluation: Evaluation | ArrayLike) -> None:
         """Stores the evaluation of the designs asked for last."""

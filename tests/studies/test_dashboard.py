@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,30 @@ def test_publishing_again_replaces(truss: Any, tmp_path: Path, run: Callable[...
         storage.engine.dispose()
         run(study, truss.evaluate, 10)  # our tables are none the worse
         assert len(study) == 30
+
+
+def test_a_search_killed_before_it_published_publishes_when_it_is_run_again(
+    truss: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "study.db"
+
+    def killed(study: Study) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, truss.study(file, population_size=10) as study:
+        patch.setattr("studies.dashboard.publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            study.optimize(truss.evaluate, 20)
+    assert "studies" not in tables(file)
+    with truss.study(file, population_size=10) as study:
+        study.optimize(truss.evaluate, 20)  # nothing is left to evaluate
+        assert len(study) == 20
+    assert "studies" in tables(file)
+
+
+def tables(file: Path) -> set[str]:
+    with closing(sqlite3.connect(file)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
 def test_caller_chooses_parameters_and_description(tmp_path: Path) -> None:
