@@ -160,8 +160,7 @@ def train(
             seed=seed,
         ),
     )
-    supernet = this.train()
-    typer.echo(f"{this.supernet_file}: {supernet.summary()}")
+    typer.echo(f"{this.supernet_file}: {this.supernet.summary()}")
 
 
 @app.command()

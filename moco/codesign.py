@@ -195,8 +195,10 @@ class CodesignStudy:
 
     def designs(self, trials: Trials) -> list[Design]:
         """The stored trials as designs."""
+        if len(trials) == 0:
+            return []
         networks = self.space.networks(trials.genomes)
-        configs = pim_config(self.space.hardware_values(trials.genomes)) if len(trials) else None
+        configs = pim_config(self.space.hardware_values(trials.genomes))
         attributes = trials.attributes
         return [
             Design(
@@ -217,7 +219,6 @@ class CodesignStudy:
                 generation=int(trials.generation[row]),
             )
             for row in range(len(trials))
-            if configs is not None
         ]
 
 

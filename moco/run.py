@@ -142,8 +142,9 @@ class Run:
         settings = self.recipe.supernet
         return settings if self.settings.n_epochs is None else replace(settings, epochs=self.settings.n_epochs)
 
-    def train(self) -> TrainedSupernet:
-        """Trains the supernet, or reads it when it is finished."""
+    @cached_property
+    def supernet(self) -> TrainedSupernet:
+        """The supernet: trained when it is first asked for, or read when its training is finished."""
         with self._timed("supernet"), progress_bar("supernet", "rows") as bar:
 
             def show(state: TrainProgress) -> None:
@@ -165,7 +166,7 @@ class Run:
             self.settings.dataset,
             self.data,
             self.space,
-            self.train(),
+            self.supernet,
             storage=self.study_file,
             seed=self.settings.seed,
             **asdict(kept),
@@ -201,7 +202,7 @@ class Run:
 
     def report(self, study: CodesignStudy) -> Path:
         """Writes the report, unless the one that is there says the same."""
-        supernet, search = self.train(), self._stored_search()
+        supernet, search = self.supernet, self._stored_search()
         front = study.front()
         results = read_from_scratch(self.folder / "from_scratch.json")
         settings = {

@@ -16,7 +16,6 @@ from joblib import Parallel, delayed
 from moco.codesign import CodesignStudy, create_study, design_costs
 from moco.known import known_designs
 from moco.run import Run, RunSettings
-from moco.supernet import train_supernet
 from spaces import Genomes
 from studies.front import hypervolume
 from studies.objective import Evaluation
@@ -38,10 +37,9 @@ def lossless_designs(study: CodesignStudy, n: int, seed: int) -> Genomes:
 def volumes(folder: Path, seed: int, n_trials: int) -> dict[str, float]:
     """Hypervolume of each way to search, as a share of the box below the reference point."""
     run = Run(folder, RunSettings(dataset="movielens-100k"))
-    supernet = train_supernet(run.data, run.space, settings=run.supernet_settings, checkpoint=run.supernet_file)
     shares = {}
     for engine in ("nsga2", "random"):
-        study = create_study(engine, run.data, run.space, supernet, seed=seed, engine=engine, n_jobs=1)
+        study = create_study(engine, run.data, run.space, run.supernet, seed=seed, engine=engine, n_jobs=1)
         study.optimize(n_trials)
         reference = np.array([objective.reference for objective in study.study.objectives], dtype=float)
         shares[engine] = study.study.hypervolume() / float(np.prod(reference))
