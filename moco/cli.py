@@ -47,7 +47,14 @@ Epochs = Annotated[int | None, typer.Option(help="Epochs of supernet training; t
 Trials = Annotated[int | None, typer.Option(help="Distinct designs to score; the data set's recipe when left out.")]
 Population = Annotated[int, typer.Option(help="Designs of a generation.")]
 Engine = Annotated[str, typer.Option(help="nsga2, random, another of pymoo's, or optuna:tpe and the like.")]
-CalibrationName = Annotated[str, typer.Option("--calibration", help="Of the hardware model.")]
+CalibrationName = Annotated[
+    str,
+    typer.Option(
+        "--calibration",
+        help="Of the hardware model: a name of 'moco calibrations', at another node as in isaac32@22nm, or a .toml or "
+        ".json file of your own.",
+    ),
+]
 MaxEnergy = Annotated[float | None, typer.Option("--max-energy-pj", help="Cap on the energy of one inference.")]
 MaxLatency = Annotated[float | None, typer.Option("--max-latency-ns", help="Cap on the latency of one inference.")]
 MaxArea = Annotated[float | None, typer.Option("--max-area-mm2", help="Cap on chip area.")]
@@ -247,19 +254,70 @@ def cost(
         str | None,
         typer.Option(help="Table rows of each categorical field, separated by commas, where the file does not say."),
     ] = None,
+    all_operators: Annotated[
+        bool, typer.Option("--all", help="Print every operator in the network's order, not only those of most energy.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs in place of text.")] = False,
+    table: Annotated[
+        Path | None, typer.Option("--csv", help="Write one row an operator, with every component, to this file.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write a picture of the breakdown to this file: .png, .svg or .pdf.")
+    ] = None,
 ) -> None:
-    """Prints energy, latency, area and power of one design, by component and by operator."""
-    from moco.cost import cost_text
-    from moco.design import read_design
-    from pimmodel import PimConfig
+    """Prints energy, latency, area and power of one design, by component and by operator, and what stands out.
 
-    given = read_design(design.read_text())
+    TOPS/W and inferences per s are at full rate; a multiply-accumulate counts as two operations. Remarks say what is
+    wrong or wasted, and what helps: an ADC that loses or idles bits, empty cells, tables that do not fit, cells that
+    wear out, one operator that all others wait for.
+    """
+    from moco.cost import cost_csv, cost_json, cost_sheet, cost_text
+    from moco.design import read_design
+    from moco.files import write_text_whole, write_whole
+    from pimmodel import PimConfig, find_calibration
+
+    if plot is not None:
+        from moco.report.breakdown import check_picture
+
+        check_picture(plot)
+    constants = find_calibration(calibration)
+    given = read_design(_text(design))
     n_dense = given.n_dense if dense is None else dense
     cardinalities = given.cardinalities if table_rows is None else _numbers("--table-rows", table_rows)
     if n_dense is None or cardinalities is None:
         raise ValueError(f"{design} does not say what data it is for: give --dense and --table-rows")
-    chip = given.hardware if hardware is None else PimConfig.from_json(hardware.read_text())
-    typer.echo(cost_text(given.architecture, chip, n_dense, cardinalities, calibration))
+    chip = given.hardware if hardware is None else PimConfig.from_json(_text(hardware))
+    sheet = cost_sheet(given.architecture, chip, n_dense, cardinalities, constants)
+    if table is not None:
+        write_text_whole(table, cost_csv(sheet))
+    if plot is not None:
+        from moco.report.breakdown import breakdown_figure, picture
+
+        title = (
+            f"{design.name}: {sheet.totals['energy_pj']:,.0f} pJ, {sheet.totals['area_mm2']:.4g} mm², {constants.name}"
+        )
+        write_whole(plot, picture(breakdown_figure(sheet.parts, title), plot))
+    typer.echo(cost_json(sheet) if as_json else cost_text(sheet, None if all_operators else 12))
+
+
+@app.command()
+def calibrations(
+    name: Annotated[
+        str | None, typer.Argument(help="One to print as TOML; at another node as in isaac32@22nm.")
+    ] = None,
+) -> None:
+    """Lists the calibrations of the hardware model; or prints one as a file to start your own from.
+
+    moco calibrations isaac32 > mine.toml, then --calibration mine.toml. Entries name their units; any unit of the same
+    dimension will do. With base = "isaac32", a file needs only what differs.
+    """
+    from pimmodel import CALIBRATIONS, calibration_text, find_calibration
+
+    if name is not None:
+        typer.echo(calibration_text(find_calibration(name)), nl=False)
+        return
+    for calibration in CALIBRATIONS.values():
+        typer.echo(f"{calibration.name:<12} {calibration.digest}  {calibration.source}")
 
 
 @app.command()
@@ -346,6 +404,13 @@ def _data_options(
             "time": time,
         }
     return given
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not a text file: give JSON in UTF-8") from error
 
 
 def _names(text: str | None) -> tuple[str, ...]:

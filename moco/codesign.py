@@ -19,7 +19,7 @@ from moco.lowering import lower, pim_config
 from moco.oracle import Oracle
 from moco.recipes import recipe_for
 from moco.supernet import TrainedSupernet
-from pimmodel import Estimate, PimConfig, estimate, find_calibration, lossless_adc_bits
+from pimmodel import Calibration, Estimate, PimConfig, estimate, find_calibration, lossless_adc_bits
 from spaces import (
     HARDWARE_SPACE,
     WEIGHT_BITS,
@@ -28,9 +28,8 @@ from spaces import (
     Genomes,
     codesign_of,
     liveness,
-    macs,
-    n_parameters,
     nasrec_space,
+    products,
 )
 from spaces.architecture import DENSE_OPERATORS, SPARSE_OPERATORS
 from studies import Constraint, Evaluation, Objective, Progress, Study, Trials
@@ -70,8 +69,10 @@ def codesign_space(
         sparse_dims: Numbers of rows to choose from; likewise.
         weight_bits: Weight bits of each operator to choose from.
         embedding_dim: Width of the embeddings.
-        hardware: Choices to replace in the hardware space, such as {"crossbar_size": (64, 128)}. Activations have 8
-            bits and ADCs their full range unless stated: the supernet's score does not see their loss.
+        hardware: Choices to replace in the hardware space, such as {"crossbar_size": (64, 128)}. Unless stated,
+            activations have 8 bits and ADCs their full range, since the supernet's score does not see their loss;
+            weights are encoded as ISAAC does, which costs less than pairs, and operators run as a pipeline, which
+            takes less time.
 
     Raises:
         ValueError: An argument is out of its range; the message names it.
@@ -87,8 +88,13 @@ def codesign_space(
         weight_bits=weight_bits,
         embedding_dim=embedding_dim,
     )
-    seen_by_the_score: dict[str, Sequence[Choice]] = {"activation_bits": (8,), "adc_range": ("full-scale",)}
-    return codesign_of(network, HARDWARE_SPACE.with_choices({**seen_by_the_score, **(hardware or {})}))
+    settled: dict[str, Sequence[Choice]] = {
+        "activation_bits": (8,),
+        "adc_range": ("full-scale",),
+        "weight_encoding": ("isaac",),
+        "execution": ("pipelined",),
+    }
+    return codesign_of(network, HARDWARE_SPACE.with_choices({**settled, **(hardware or {})}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +116,32 @@ class Costs:
     adc_shortfall_bits: NDArray[np.int64]
 
 
-def design_costs(data: CtrDataset, space: CodesignSpace, genomes: Genomes, calibration: str = "isaac32") -> Costs:
-    """Costs of (B, P) genomes: lowering and the hardware model, the whole batch at once."""
-    networks = space.networks(genomes)
+_DESIGNS_AT_ONCE = 4096
+"""Bounds the memory that lowered networks take."""
+
+
+def design_costs(
+    data: CtrDataset, space: CodesignSpace, genomes: Genomes, calibration: str | Calibration = "isaac32"
+) -> Costs:
+    """Costs of (B, P) genomes: lowering and the hardware model; no breakdown by operator."""
     configs = pim_config(space.hardware_values(genomes))
-    shape = (networks, len(data.dense), len(data.categorical))
+    estimates, macs, n_parameters = [], [], []
+    for start in range(0, len(genomes), _DESIGNS_AT_ONCE):
+        rows = slice(start, start + _DESIGNS_AT_ONCE)
+        networks = space.networks(genomes[rows])
+        made = products(networks, len(data.dense), len(data.categorical))
+        workload = lower(networks, len(data.dense), data.cardinalities, made)
+        estimates.append(estimate(workload, configs.take(rows), calibration, by_operator=False))
+        macs.append(made.macs)
+        n_parameters.append(made.n_parameters)
     return Costs(
         configs=configs,
-        estimate=estimate(lower(networks, len(data.dense), data.cardinalities), configs, calibration),
-        macs=macs(*shape),
-        n_parameters=n_parameters(*shape),
-        adc_shortfall_bits=lossless_adc_bits(configs.n_active_wordlines, configs.dac_bits, configs.cell_bits)
+        estimate=Estimate.concatenate(estimates),
+        macs=np.concatenate(macs),
+        n_parameters=np.concatenate(n_parameters),
+        adc_shortfall_bits=lossless_adc_bits(
+            configs.n_active_wordlines, configs.dac_bits, configs.cell_bits, configs.weight_encoding
+        )
         - configs.adc_bits,
     )
 
@@ -134,7 +155,9 @@ class CodesignStudy:
         study: The study engine and its stored history.
     """
 
-    def __init__(self, data: CtrDataset, space: CodesignSpace, oracle: Oracle, study: Study, calibration: str) -> None:
+    def __init__(
+        self, data: CtrDataset, space: CodesignSpace, oracle: Oracle, study: Study, calibration: Calibration
+    ) -> None:
         self.data = data
         self.space = space
         self.study = study
@@ -232,7 +255,7 @@ def create_study(
     seed: int = 0,
     engine: str = "nsga2",
     population_size: int = 100,
-    calibration: str = "isaac32",
+    calibration: str | Calibration = "isaac32",
     n_jobs: int | None = None,
     max_energy_pj: float | None = None,
     max_latency_ns: float | None = None,
@@ -250,7 +273,7 @@ def create_study(
         seed: Fixes the search.
         engine: "nsga2", another of pymoo's, "random", or Optuna's as "optuna:tpe".
         population_size: Designs of a generation.
-        calibration: Of the hardware model.
+        calibration: Of the hardware model: a name, one at another node such as "isaac32@22nm", a file, or your own.
         n_jobs: Processes that score; by default one a core. Results do not depend on it.
         max_energy_pj: Cap on the energy of one inference; likewise the others.
         max_latency_ns: Cap on latency.
@@ -268,10 +291,11 @@ def create_study(
     }
     constraints = [Constraint(name=ADC_SHORTFALL, limit=0.0, unit="bits"), *caps(given)]
     oracle = Oracle(supernet, data, n_jobs=n_jobs)
+    model = find_calibration(calibration)  # once: its file may change while the search goes on
     study = Study(
         name,
         space,
-        objectives(data, space, calibration),
+        objectives(data, space, model),
         constraints,
         storage=storage,
         seed=seed,
@@ -281,12 +305,12 @@ def create_study(
         digests={
             "data": data.digest,
             "supernet": oracle.digest,
-            "hardware model": find_calibration(calibration).digest,
+            "hardware model": model.digest,
         },
         summarise=lambda genomes: summaries(data, space, genomes),
         describe=lambda genomes: design_texts(data, space, genomes),
     )
-    return CodesignStudy(data, space, oracle, study, calibration)
+    return CodesignStudy(data, space, oracle, study, model)
 
 
 def caps(limits: Mapping[str, float | None]) -> list[Constraint]:
@@ -301,7 +325,7 @@ def caps(limits: Mapping[str, float | None]) -> list[Constraint]:
     return constraints
 
 
-def objectives(data: CtrDataset, space: CodesignSpace, calibration: str = "isaac32") -> list[Objective]:
+def objectives(data: CtrDataset, space: CodesignSpace, calibration: str | Calibration = "isaac32") -> list[Objective]:
     """Log loss, energy and latency, each minimised, with the reference point of the hypervolume.
 
     The reference point is what a sensible design stays below: the log loss of always predicting the mean label, and
@@ -340,7 +364,7 @@ def summaries(data: CtrDataset, space: CodesignSpace, genomes: Genomes) -> list[
         counts[f"n_{operator}"] = (live.dense_operator & (networks.dense_operator == code)).sum(axis=1)
     for code, operator in enumerate(SPARSE_OPERATORS):
         counts[f"n_{operator}"] = (live.sparse_operator & (networks.sparse_operator == code)).sum(axis=1)
-    counts["macs"] = macs(networks, len(data.dense), len(data.categorical))
+    counts["macs"] = products(networks, len(data.dense), len(data.categorical), live).macs
     chips = {
         block.name: values
         for block, values in zip(space.hardware.blocks, space.hardware_values(genomes).values(), strict=True)

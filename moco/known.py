@@ -37,6 +37,8 @@ _CHIPS: tuple[dict[str, Choice], ...] = (
 _EVERY_CHIP: dict[str, Choice] = {
     "adc_range": "full-scale",
     "activation_bits": 8,
+    "weight_encoding": "isaac",
+    "execution": "pipelined",
     "product_unit": "digital",
     "n_copies": 1,
     "table_bits": 8,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pimmodel import Kind, PimConfig, Workload
-from spaces import ArchitectureBatch, liveness, products, widths
+from spaces import ArchitectureBatch, Products, liveness, products, widths
 from spaces.architecture import ATTENTION, ATTENTION_HEADS, DOT_PRODUCT, EFC, FC, GATING, SUM
 from spaces.liveness import reads
 from spaces.shapes import ACTIVATION_PRODUCTS
@@ -23,13 +23,16 @@ from spaces.shapes import ACTIVATION_PRODUCTS
 Column = NDArray[np.int64] | NDArray[np.bool_] | int
 
 
-def lower(networks: ArchitectureBatch, n_dense: int, cardinalities: Sequence[int]) -> Workload:
+def lower(
+    networks: ArchitectureBatch, n_dense: int, cardinalities: Sequence[int], made: Products | None = None
+) -> Workload:
     """The work of one inference of each network.
 
     Args:
         networks: B networks.
         n_dense: Dense fields of the data.
         cardinalities: (F,) rows of each categorical field's embedding table.
+        made: The networks' live products where they are known already.
 
     Returns:
         A workload of B networks over one list of operators, named such as "b1.fc"; "embedding" reads one row a field,
@@ -38,7 +41,7 @@ def lower(networks: ArchitectureBatch, n_dense: int, cardinalities: Sequence[int
     n_sparse, width = len(cardinalities), networks.embedding_dim
     live = liveness(networks)
     size = widths(networks, n_dense, n_sparse)
-    made = products(networks, n_dense, n_sparse, live)
+    made = products(networks, n_dense, n_sparse, live) if made is None else made
     slot = {name: column for column, name in enumerate(made.names)}
     graph = _Graph(len(networks))
 
@@ -176,7 +179,7 @@ class _Graph:
         in_features, out_features, n_vectors, weight_bits = (
             self._columns([shape[part] for shape in self.shapes], np.int64) for part in range(4)
         )
-        n_vectors = np.where(out_features > 0, n_vectors, 0)
+        n_vectors *= out_features > 0
         return Workload(
             names=tuple(self.names),
             kinds=tuple(self.kinds),
@@ -184,13 +187,13 @@ class _Graph:
             in_features=in_features,
             out_features=out_features,
             n_vectors=n_vectors,
-            weight_bits=np.where(weight_bits > 0, weight_bits, 8),
+            weight_bits=weight_bits,
             edges=np.array(self.edges, dtype=np.int64),
             is_active_edge=self._columns(self.is_active, np.bool_),
         )
 
     def _columns(self, columns: Sequence[Column], dtype: type) -> NDArray[Any]:
-        array: NDArray[Any] = np.empty((self.n_networks, len(columns)), dtype=dtype)
+        array: NDArray[Any] = np.empty((len(columns), self.n_networks), dtype=dtype)
         for index, column in enumerate(columns):
-            array[:, index] = column
-        return array
+            array[index] = column
+        return array.T

@@ -203,12 +203,13 @@ class Run:
     def report(self, study: CodesignStudy) -> Path:
         """Writes the report, unless the one that is there says the same."""
         supernet, search = self.supernet, self._stored_search()
+        calibration = study.calibration
         front = study.front()
         results = read_from_scratch(self.folder / "from_scratch.json")
         settings = {
             "engine": f"{search.engine}, {search.population_size} designs a generation",
             "seed": str(self.settings.seed),
-            "calibration": f"{search.calibration}, digest {find_calibration(search.calibration).digest}",
+            "calibration": f"{calibration.name}, digest {calibration.digest}",
             "supernet training": ", ".join(f"{name} {value}" for name, value in asdict(supernet.settings).items()),
         }
         state = json.dumps(

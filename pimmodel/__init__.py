@@ -15,7 +15,11 @@ A batch is a `Workload` of B networks, a `PimConfig` of B chips, or both. Costs 
 calibration; absolute energies of published models differ a hundredfold, ranks of designs far less.
 """
 
-from pimmodel.calibrations import CALIBRATIONS, find_calibration
+from pimmodel.breakdown import Breakdown, breakdown
+from pimmodel.calibration import Calibration
+from pimmodel.calibration_file import calibration_dict, calibration_from_dict, calibration_text, read_calibration
+from pimmodel.calibrations import CALIBRATIONS
+from pimmodel.catalogue import find_calibration
 from pimmodel.chip import (
     chip_area_mm2,
     chip_power_mw,
@@ -25,9 +29,13 @@ from pimmodel.chip import (
     tile_area_mm2,
     tile_power_mw,
 )
-from pimmodel.components import COMPONENTS, Calibration, Digital, Dram, Part
+from pimmodel.components import Digital, Dram, Movement, Part, TableMemory
 from pimmodel.config import ISAAC, PimConfig, lossless_adc_bits
-from pimmodel.estimate import Estimate, energy_breakdown_pj, estimate
+from pimmodel.costs import COMPONENTS, OperatorCosts, Operators
+from pimmodel.estimate import Estimate, estimate
+from pimmodel.isaac import IsaacCalibration
+from pimmodel.remarks import remarks
+from pimmodel.scaling import scaled
 from pimmodel.workload import FUNCTIONS, Kind, Operator, Workload
 
 __all__ = [
@@ -35,24 +43,36 @@ __all__ = [
     "COMPONENTS",
     "FUNCTIONS",
     "ISAAC",
+    "Breakdown",
     "Calibration",
     "Digital",
     "Dram",
     "Estimate",
+    "IsaacCalibration",
     "Kind",
+    "Movement",
     "Operator",
+    "OperatorCosts",
+    "Operators",
     "Part",
     "PimConfig",
+    "TableMemory",
     "Workload",
+    "breakdown",
+    "calibration_dict",
+    "calibration_from_dict",
+    "calibration_text",
     "chip_area_mm2",
     "chip_power_mw",
-    "energy_breakdown_pj",
     "estimate",
     "find_calibration",
     "ima_area_mm2",
     "ima_power_mw",
     "lossless_adc_bits",
     "peak_ops_per_s",
+    "read_calibration",
+    "remarks",
+    "scaled",
     "tile_area_mm2",
     "tile_power_mw",
 ]

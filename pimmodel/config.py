@@ -25,7 +25,9 @@ _RANGES = {
 }
 _CHOICES = {
     "adc_range": ("full-scale", "unit-step", "k-sigma"),
+    "weight_encoding": ("isaac", "differential"),
     "product_unit": ("digital", "crossbar"),
+    "execution": ("pipelined", "layer-by-layer"),
     "table_memory": ("reram", "lpddr4", "hbm2"),
 }
 
@@ -45,13 +47,20 @@ class PimConfig:
         adc_bits: Resolution of one conversion, 1 to 12.
         adc_range: How the ADC's range is set: "full-scale", "unit-step" or "k-sigma". Changes what
             a product loses, not what it costs.
-        columns_per_adc: Bitlines that take turns at one ADC, 1 to crossbar_size.
+        columns_per_adc: Bitlines that take turns at one ADC, 1 to crossbar_size; a differential pair counts two.
         n_active_wordlines: Wordlines driven together, 1 to crossbar_size.
         activation_bits: Bits of one activation, 1 to 16.
+        weight_encoding: How cells hold signed weights. "isaac": biased, a column stored inverted where that
+            makes its sum smaller. "differential": positive and negative parts on two bitlines, subtracted
+            before the ADC.
         product_unit: Where products of two activations are done: "digital" multipliers, or a
             "crossbar" into which one operand is written first.
         n_copies: Copies of the weights of operators that send several vectors per inference; an
             operator never holds more copies than it has vectors.
+        execution: "pipelined": operators that wait for nothing run side by side and the next inference
+            follows as soon as the busiest is free. "layer-by-layer": one operator at a time, one
+            inference at a time; small operators then share crossbars, as no two are in use at once, static
+            weights with each other and written operands with each other.
         table_memory: Where embedding tables live: "reram" on the chip, "lpddr4" or "hbm2" beside it.
         table_bits: Bits of one stored embedding element, 1 to 32.
 
@@ -68,8 +77,10 @@ class PimConfig:
     columns_per_adc: IntField = 128
     n_active_wordlines: IntField = 128
     activation_bits: IntField = 8
+    weight_encoding: StrField = "isaac"
     product_unit: StrField = "digital"
     n_copies: IntField = 1
+    execution: StrField = "pipelined"
     table_memory: StrField = "lpddr4"
     table_bits: IntField = 8
 
@@ -116,11 +127,11 @@ class PimConfig:
 
     def take(self, indices: int | slice | NDArray[np.int64]) -> PimConfig:
         """The configurations at `indices`: one design in scalars for an int, else a batch of arrays."""
-        picked = {}
+        picked = object.__new__(PimConfig)  # values that were checked at birth are not checked again
         for field, value in zip(fields(self), self._values(), strict=True):
             chosen = np.broadcast_to(value, (len(self),))[indices]
-            picked[field.name] = chosen.item() if chosen.ndim == 0 else chosen
-        return PimConfig(**picked)
+            object.__setattr__(picked, field.name, chosen.item() if chosen.ndim == 0 else _frozen(chosen))
+        return picked
 
     def to_json(self) -> str:
         """One design as JSON text, one key per field, in the units of the attributes.
@@ -166,21 +177,25 @@ class PimConfig:
         return [getattr(self, field.name) for field in fields(self)]
 
 
-def lossless_adc_bits(n_active_wordlines: ArrayLike, dac_bits: ArrayLike, cell_bits: ArrayLike) -> NDArray[np.int64]:
-    """ADC bits that hold every column sum without loss under ISAAC's encoding.
+def lossless_adc_bits(
+    n_active_wordlines: ArrayLike, dac_bits: ArrayLike, cell_bits: ArrayLike, weight_encoding: ArrayLike = "isaac"
+) -> NDArray[np.int64]:
+    """ADC bits that hold every column sum without loss.
 
-    A column of n driven cells sums to at most m = n * (2^dac_bits - 1) * (2^cell_bits - 1), which
-    needs ceil(log2(m + 1)) bits. ISAAC stores a column inverted when its sum could exceed half
-    of m, and so saves one bit: 8 for 128 wordlines, 1-bit DACs and 2-bit cells.
+    A column of n driven cells sums to at most m = n * (2^dac_bits - 1) * (2^cell_bits - 1), which needs
+    ceil(log2(m + 1)) bits. ISAAC stores a column inverted when its sum could exceed half of m, and so saves one
+    bit: 8 for 128 wordlines, 1-bit DACs and 2-bit cells. The difference of a pair of columns takes one more, for
+    its sign.
 
     Args:
         n_active_wordlines, dac_bits, cell_bits: Integers or arrays that broadcast together.
+        weight_encoding: "isaac" or "differential", one or an array of them.
 
     Returns:
         Bits, at least 1, in the broadcast shape.
 
     Raises:
-        ValueError: an argument is below 1.
+        ValueError: a number is below 1, or an encoding is unknown.
 
     Source: Shafiee et al., ISCA 2016, section V.
     """
@@ -188,9 +203,10 @@ def lossless_adc_bits(n_active_wordlines: ArrayLike, dac_bits: ArrayLike, cell_b
     for name, value in (("n_active_wordlines", n), ("dac_bits", d), ("cell_bits", c)):
         if np.any(value < 1):
             raise ValueError(f"{name} must be at least 1, got {value.min()}")
+    encoding = np.asarray(_strings("weight_encoding", weight_encoding, _CHOICES["weight_encoding"]))
     largest_sum = n * (2**d - 1) * (2**c - 1)
     n_bits = np.frexp(largest_sum.astype(np.float64))[1].astype(np.int64)  # bit length of an integer
-    return np.maximum(n_bits - 1, 1)
+    return np.maximum(n_bits + np.where(encoding == "differential", 1, -1), 1)
 
 
 def _integers(name: str, value: object) -> IntField:

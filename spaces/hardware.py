@@ -20,16 +20,19 @@ HARDWARE_SPACE = Space(
         ChoiceBlock("columns_per_adc", (4, 8, 16, 32), is_ordered=True),
         ChoiceBlock("wordline_groups", (1, 2, 4, 8), is_ordered=True),
         ChoiceBlock("activation_bits", (4, 6, 8), is_ordered=True),
+        ChoiceBlock("weight_encoding", ("isaac", "differential")),
         ChoiceBlock("product_unit", ("digital", "crossbar")),
         ChoiceBlock("n_copies", (1, 2, 4, 8, 16), is_ordered=True),
+        ChoiceBlock("execution", ("pipelined", "layer-by-layer")),
         ChoiceBlock("table_memory", ("reram", "lpddr4", "hbm2")),
         ChoiceBlock("table_bits", (4, 8, 16, 32), is_ordered=True),
     ),
 )
 """One chip: all operators of a network run on crossbars of one kind.
 
-wordline_groups: a crossbar's wordlines are driven in this many groups, one after the other. product_unit: where
-products of two activations are done, in digital multipliers or in cells written first. n_copies: copies of the
-weights of operators that send several vectors. table_memory, table_bits: where the embedding tables live, and the
-bits of one stored number.
+wordline_groups: a crossbar's wordlines are driven in this many groups, one after the other. weight_encoding: how
+cells hold signed weights, ISAAC's biased columns or differential pairs. product_unit: where products of two
+activations are done, in digital multipliers or in cells written first. n_copies: copies of the weights of operators
+that send several vectors. execution: operators side by side in a pipeline, or one after the other on shared
+crossbars. table_memory, table_bits: where the embedding tables live, and the bits of one stored number.
 """

@@ -80,14 +80,14 @@ class NasrecSpace(Space):
         )
 
     def networks(self, genomes: ArrayLike) -> ArchitectureBatch:
-        """The networks of (B, P) genomes."""
+        """The networks of (B, P) genomes; columns of their arrays are contiguous in memory."""
         checked = self.check(genomes)
-        values = np.empty_like(checked)
+        values = np.empty(checked.shape[::-1], dtype=np.int64)
         for column, codes in enumerate(self._codes):
-            values[:, column] = codes[checked[:, column]]
-        by_block = values.reshape(len(checked), self.n_blocks, len(BLOCK_FIELDS))
+            values[column] = codes[checked[:, column]]
+        by_block = values.reshape(self.n_blocks, len(BLOCK_FIELDS), len(checked))
         arrays: dict[str, Any] = {
-            name: by_block[:, :, index].astype(bool) if name.startswith("has_") else by_block[:, :, index].copy()
+            name: np.array(by_block[:, index], dtype=bool if name.startswith("has_") else np.int64).T
             for index, name in enumerate(BLOCK_FIELDS)
         }
         return ArchitectureBatch(**arrays, embedding_dim=self.embedding_dim)

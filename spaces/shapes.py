@@ -119,7 +119,9 @@ def dot_product_rows(dense_dim: NDArray[np.int64]) -> NDArray[np.int64]:
 class Products:
     """Every matrix product of B networks: (n_vectors x in_features) times (in_features x out_features).
 
-    The S columns are BLOCK_PRODUCTS of block 1, of block 2, ... and the head. An absent product has n_vectors 0.
+    The S columns are BLOCK_PRODUCTS of block 1, of block 2, ... and the head. An absent product has n_vectors 0
+    and whatever other numbers.
+    Columns are contiguous in memory.
 
     Attributes:
         names: (S,) such as "b1.fc" and "head".
@@ -128,6 +130,7 @@ class Products:
         n_vectors: (B, S) input vectors per inference.
         weight_bits: (B, S) 0 where two activations are multiplied.
         is_activation_product: (S,).
+        n_norm_parameters: (B,) trainable numbers of layer norms.
     """
 
     names: tuple[str, ...]
@@ -136,12 +139,20 @@ class Products:
     n_vectors: NDArray[np.int64]
     weight_bits: NDArray[np.int64]
     is_activation_product: NDArray[np.bool_]
+    n_norm_parameters: NDArray[np.int64]
 
     @property
     def macs(self) -> NDArray[np.int64]:
         """(B,) multiply-accumulates per inference."""
         macs: NDArray[np.int64] = (self.n_vectors * self.in_features * self.out_features).sum(axis=1)
         return macs
+
+    @property
+    def n_parameters(self) -> NDArray[np.int64]:
+        """(B,) trainable numbers without the embedding tables: weights, biases, layer norms."""
+        is_static = (self.n_vectors > 0) & ~self.is_activation_product
+        linear: NDArray[np.int64] = (is_static * (self.in_features + 1) * self.out_features).sum(axis=1)
+        return linear + self.n_norm_parameters
 
 
 def products(networks: ArchitectureBatch, n_dense: int, n_sparse: int, live: Liveness | None = None) -> Products:
@@ -150,17 +161,19 @@ def products(networks: ArchitectureBatch, n_dense: int, n_sparse: int, live: Liv
     size = widths(networks, n_dense, n_sparse)
     n_networks, n_blocks = networks.dense_operator.shape
     width = networks.embedding_dim
-    shape = (n_networks, n_blocks, len(BLOCK_PRODUCTS))
-    in_features, out_features, n_vectors, bits = (np.zeros(shape, dtype=np.int64) for _ in range(4))
+    n_slots = len(BLOCK_PRODUCTS)
+    tables = np.empty((4, n_blocks * n_slots + 1, n_networks), dtype=np.int64)
+    in_features, out_features, n_vectors, bits = tables[:, :-1].reshape(4, n_blocks, n_slots, n_networks)
+    for table, head in zip(tables, (size.head_in, 1, 1, HEAD_BITS), strict=True):
+        table[-1] = head
 
     def put(
         name: str, is_present: NDArray[np.bool_], n_in: object, n_out: object, vectors: object, weight_bits: object
     ) -> None:
         slot = BLOCK_PRODUCTS.index(name)
-        for array, value in zip(
-            (in_features, out_features, n_vectors, bits), (n_in, n_out, vectors, weight_bits), strict=True
-        ):
-            array[:, :, slot] = np.where(is_present, np.asarray(value), 0)
+        for array, value in ((in_features, n_in), (out_features, n_out), (bits, weight_bits)):
+            array[:, slot] = np.asarray(value).T
+        n_vectors[:, slot] = np.where(is_present, np.asarray(vectors), 0).T
 
     d, s, k = networks.dense_dim, networks.sparse_dim, size.dot_rows
     is_dense = {operator: live.dense_operator & (networks.dense_operator == operator) for operator in range(4)}
@@ -186,18 +199,15 @@ def products(networks: ArchitectureBatch, n_dense: int, n_sparse: int, live: Liv
     put("dense_to_sparse", live.dense_to_sparse & (d != merged), d, merged, 1, networks.dense_to_sparse_bits)
     put("fm", live.fm & (d != width), width, d, 1, networks.fm_bits)
 
-    def with_head(blocks: NDArray[np.int64], head: NDArray[np.int64] | int) -> NDArray[np.int64]:
-        column = np.broadcast_to(np.asarray(head, dtype=np.int64), (n_networks,))[:, None]
-        return np.concatenate([blocks.reshape(n_networks, -1), column], axis=1)
-
     names = tuple(f"b{block}.{name}" for block in range(1, n_blocks + 1) for name in BLOCK_PRODUCTS)
     return Products(
         names=(*names, "head"),
-        in_features=with_head(in_features, size.head_in),
-        out_features=with_head(out_features, 1),
-        n_vectors=with_head(n_vectors, 1),
-        weight_bits=with_head(bits, HEAD_BITS),
+        in_features=tables[0].T,
+        out_features=tables[1].T,
+        n_vectors=tables[2].T,
+        weight_bits=tables[3].T,
         is_activation_product=np.array([name in ACTIVATION_PRODUCTS for name in BLOCK_PRODUCTS] * n_blocks + [False]),
+        n_norm_parameters=(attention * (4 * width)).sum(axis=1),
     )
 
 
@@ -210,10 +220,4 @@ def n_parameters(
     networks: ArchitectureBatch, n_dense: int, n_sparse: int, *, live_only: bool = True
 ) -> NDArray[np.int64]:
     """(B,) trainable numbers without the embedding tables, of the live part or of all blocks."""
-    live = liveness(networks) if live_only else everything(networks)
-    made = products(networks, n_dense, n_sparse, live)
-    is_static = (made.n_vectors > 0) & ~made.is_activation_product
-    linear: NDArray[np.int64] = (is_static * (made.in_features + 1) * made.out_features).sum(axis=1)
-    attention = live.sparse_operator & (networks.sparse_operator == ATTENTION)
-    norms: NDArray[np.int64] = (attention * (4 * networks.embedding_dim)).sum(axis=1)
-    return linear + norms
+    return products(networks, n_dense, n_sparse, None if live_only else everything(networks)).n_parameters

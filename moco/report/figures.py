@@ -49,6 +49,11 @@ _DECADES_WITH_STEPS = 2.2
 """Axes that span fewer decades have ticks at 2 and 5 as well."""
 
 
+def component_label(component: str) -> str:
+    """A component's name for people: "ADC", "sample hold"."""
+    return component.upper() if component in ("adc", "dac") else component.replace("_", " ")
+
+
 def png(figure: Figure) -> bytes:
     """The figure as a PNG file; equal figures give equal bytes."""
     content = io.BytesIO()

@@ -221,7 +221,7 @@ def _hardware(inputs: ReportInputs) -> str:
         label, unit = HARDWARE_FIELDS[field.name]
         rows.append([label, unit, *(str(getattr(design.hardware, field.name)) for _, design in inputs.chosen)])
     lossless = [
-        str(int(lossless_adc_bits(chip.n_active_wordlines, chip.dac_bits, chip.cell_bits)))
+        str(int(lossless_adc_bits(chip.n_active_wordlines, chip.dac_bits, chip.cell_bits, chip.weight_encoding)))
         for chip in (design.hardware for _, design in inputs.chosen)
     ]
     rows.append(["ADC resolution that loses nothing", "bits", *lossless])

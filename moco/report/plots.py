@@ -24,6 +24,7 @@ from moco.report.figures import (
     ORANGE,
     PAPER,
     VERMILLION,
+    component_label,
     log_ticks,
     plain_axes,
     short_number,
@@ -271,7 +272,7 @@ def energy_breakdown(names: Sequence[str], energy_pj: NDArray[np.float64]) -> Fi
         left = np.zeros(len(names))
         for (component, colour), width in zip(COMPONENT_COLOURS.items(), parts.T, strict=True):
             if energy_pj[:, list(COMPONENT_COLOURS).index(component)].any():
-                axes.barh(rows, width, left=left, color=colour, label=_component_name(component), height=0.66)
+                axes.barh(rows, width, left=left, color=colour, label=component_label(component), height=0.66)
             left += width
         plain_axes(axes)
         axes.grid(visible=False, axis="y")
@@ -287,10 +288,6 @@ def energy_breakdown(names: Sequence[str], energy_pj: NDArray[np.float64]) -> Fi
     handles, labels = shares.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=10, frameon=False, fontsize=9.5)
     return figure
-
-
-def _component_name(component: str) -> str:
-    return component.upper() if component in ("adc", "dac") else component.replace("_", " ")
 
 
 def _label_shares(axes: Axes, shares: NDArray[np.float64]) -> None:

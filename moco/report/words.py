@@ -24,8 +24,10 @@ HARDWARE_FIELDS: Mapping[str, tuple[str, str]] = {
     "columns_per_adc": ("Bitlines that share one ADC", "lines"),
     "n_active_wordlines": ("Wordlines driven together", "lines"),
     "activation_bits": ("Activations", "bits"),
+    "weight_encoding": ("Signed weights in cells", ""),
     "product_unit": ("Products of two activations", ""),
     "n_copies": ("Copies of the weights, at most", "copies"),
+    "execution": ("Execution", ""),
     "table_memory": ("Memory of the embedding tables", ""),
     "table_bits": ("Stored embedding number", "bits"),
 }

@@ -5,24 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from pimmodel.calibration import Calibration
 from pimmodel.calibrations.isaac32 import ISAAC32
-from pimmodel.components import Calibration
+from pimmodel.calibrations.mnsim import MNSIM
+from pimmodel.calibrations.neurosim22 import NEUROSIM22
+from pimmodel.calibrations.puma32 import PUMA32
 
 CALIBRATIONS: Mapping[str, Calibration] = MappingProxyType(
-    {calibration.name: calibration for calibration in (ISAAC32,)}
+    {calibration.name: calibration for calibration in (ISAAC32, PUMA32, MNSIM, NEUROSIM22)}
 )
 """Calibrations by name."""
-
-
-def find_calibration(calibration: str | Calibration) -> Calibration:
-    """The calibration of that name, or the one given.
-
-    Raises:
-        ValueError: no calibration has that name.
-    """
-    if isinstance(calibration, Calibration):
-        return calibration
-    if calibration not in CALIBRATIONS:
-        names = ", ".join(map(repr, CALIBRATIONS))
-        raise ValueError(f"unknown calibration {calibration!r}; calibrations are {names}")
-    return CALIBRATIONS[calibration]

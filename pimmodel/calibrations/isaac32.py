@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from math import log2
 
-from pimmodel.components import Calibration, Digital, Dram, Part
+from pimmodel.components import Digital, Dram, Part, TableMemory
+from pimmodel.isaac import IsaacCalibration
 
 CYCLE_NS = 100.0  # Table I: one crossbar read; 128 columns at 1.28 GS/s take as long
 PASS_NS = 16 * CYCLE_NS  # 16-bit inputs, 1 bit per cycle
@@ -35,10 +36,12 @@ def _adc_energy_pj(bits: int) -> float:
 
 
 def _adc_area_um2(bits: int) -> float:
-    """ISAAC's 8 bits, scaled as ZigZag-IMC: 10^(1.206 - 0.0369 b) 2^b um2, 1.84 times per bit."""
+    """ISAAC's 8 bits, scaled as its authors do for a SAR ADC (Saberi et al., TCAS-I 2011): logic, clock and buffers
+    grow with the bits, the capacitive DAC doubles with each. hwcomponents-library gives 361, 477, 627, 845, 1200, 1828
+    and 3002 um2 at 4 to 10 bits, which is 82 b + 2.13 2^b."""
 
     def area_um2(b: int) -> float:
-        return float(10 ** (1.206 - 0.0369 * b) * 2**b)
+        return 82 * b + 2.13 * 2.0**b
 
     return ADC_8BIT_UM2 * area_um2(bits) / area_um2(8)
 
@@ -104,21 +107,36 @@ DIGITAL = Digital(
     table_area_um2=SIGMOID.area_um2 / SIGMOID.events_per_ns,  # one element per ns
 )
 
-ISAAC32 = Calibration(
+ADC_ENERGY_PJ = tuple(_adc_energy_pj(bits) for bits in range(1, 13))
+# Table I: 8 crossbars draw 2.4 mW and take 0.0002 mm2; PUMA scales both with the number of cells.
+CELL_READ_PJ = 2.4 / CROSSBARS * CYCLE_NS / SIZE**2
+
+# Jain et al., ISSCC 2019: a 22 nm ReRAM macro of 10.1 Mb/mm2, 1 bit per cell, 5 ns sensing; area times
+# (32/22)^2. ISAAC's bare crossbar cell is 140 times smaller but has no periphery to address millions of rows.
+TABLE_MEMORY = TableMemory(
+    cell_area_um2=1 / 10.1 * (32 / 22) ** 2,
+    sense_ns=5.0,
+    sense_energy_pj=tuple(ADC_ENERGY_PJ[bits - 1] + CELL_READ_PJ for bits in range(1, 5)),
+)
+
+ISAAC32 = IsaacCalibration(
     name="isaac32",
+    node_nm=32,
     source="ISAAC-CE, 32 nm: Shafiee et al., ISCA 2016, Table I, doi:10.1109/ISCA.2016.12",
-    adc_energy_pj=tuple(_adc_energy_pj(bits) for bits in range(1, 13)),
+    adc_energy_pj=ADC_ENERGY_PJ,
     adc_area_um2=tuple(_adc_area_um2(bits) for bits in range(1, 13)),
-    adc_samples_per_ns=ADC_SAMPLES_PER_NS,
+    # A SAR ADC decides a bit per clock: so count ZigZag-IMC, NeuroSim, MNSIM and PUMA.
+    adc_samples_per_ns=tuple(ADC_SAMPLES_PER_NS * 8 / bits for bits in range(1, 13)),
     dac_energy_pj=tuple(DAC_1BIT_PJ * 2 ** (bits - 1) for bits in range(1, 9)),
     dac_area_um2=tuple(DAC_1BIT_UM2 * 2 ** (bits - 1) for bits in range(1, 9)),
-    # Table I: 8 crossbars draw 2.4 mW and take 0.0002 mm2; PUMA scales both with the number of cells.
-    cell_read_energy_pj=2.4 / CROSSBARS * CYCLE_NS / SIZE**2,
+    cell_read_energy_pj=CELL_READ_PJ,
     cell_area_um2=200 / CROSSBARS / SIZE**2,
     # PUMA and ZigZag-IMC: read time linear in wordlines; 100 ns at 128 (Table I).
     read_ns_per_wordline=CYCLE_NS / SIZE,
     cell_write_energy_pj=3.0**2 / WRITE_OHM * 10 * 1e3,  # V^2/ohm is W; W ns is nJ
     row_write_ns=10.0,
+    cell_endurance_writes=1e10,  # HfOx cells: Lee et al., IEDM 2010
+    edram_bytes=64 * 1024,
     # Table I: 8 x 128 sample-and-hold circuits draw 10 uW and take 0.00004 mm2.
     sample_energy_pj=0.01 / (CROSSBARS * SIZE) * CYCLE_NS,
     sample_hold_area_um2=40 / (CROSSBARS * SIZE),
@@ -164,14 +182,13 @@ ISAAC32 = Calibration(
     drams={
         # Energies: CACTI's I/O tables as hwcomponents holds them. Controller and queueing left out.
         # LPDDR4-3200, one x16 channel (JEDEC JESD209-4): tRCD 18 ns + read latency 28 clocks; 64 B take
-        # 10 ns at 6.4 GB/s, which tFAW (40 ns for 4 rows) also allows at random addresses.
-        "lpddr4": Dram(energy_pj_per_bit=8, burst_bytes=64, access_ns=18 + 17.5, burst_ns=10),
+        # 10 ns at 6.4 GB/s, which tFAW (40 ns for 4 rows) also allows at random addresses. 16 Gb, its largest channel.
+        "lpddr4": Dram(energy_pj_per_bit=8, burst_bytes=64, access_ns=18 + 17.5, burst_ns=10, capacity_bytes=2 * 2**30),
         # HBM2 at 2 Gb/s (gem5's HBM_2000_4H_1x64): tRCD 12 ns + tCL 18 ns; 64 B or one new row every 4 ns in
-        # each of 16 pseudo-channels.
-        "hbm2": Dram(energy_pj_per_bit=6.25, burst_bytes=64, access_ns=12 + 18, burst_ns=4 / 16),
+        # each of 16 pseudo-channels. 8 GB: a stack of eight 8 Gb dies (JEDEC JESD235B).
+        "hbm2": Dram(
+            energy_pj_per_bit=6.25, burst_bytes=64, access_ns=12 + 18, burst_ns=4 / 16, capacity_bytes=8 * 2**30
+        ),
     },
-    # Jain et al., ISSCC 2019: a 22 nm ReRAM macro of 10.1 Mb/mm2, 1 bit per cell, 5 ns sensing; area times
-    # (32/22)^2. ISAAC's bare crossbar cell is 140 times smaller but has no periphery to address millions of rows.
-    table_cell_area_um2=1 / 10.1 * (32 / 22) ** 2,
-    table_sense_ns=5.0,
+    table_memory=TABLE_MEMORY,
 )

@@ -1,16 +1,21 @@
-"""Designs per second of `pimmodel.estimate`, one process.
+"""Designs per second of `pimmodel.estimate` and `breakdown`, and the memory of a million designs; one process.
 
 Run: python tests/benchmarks/bench_pimmodel.py
 """
 
 from __future__ import annotations
 
+import resource
 import time
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
 
-from pimmodel import Kind, Operator, PimConfig, Workload, estimate
+from pimmodel import Kind, Operator, PimConfig, Workload, breakdown, estimate
+from pimmodel.calibrations import CALIBRATIONS
+
+LIMIT = 300_000  # MLP designs per second, costs of every operator included
 
 
 def random_config(n_designs: int, rng: np.random.Generator) -> PimConfig:
@@ -24,8 +29,10 @@ def random_config(n_designs: int, rng: np.random.Generator) -> PimConfig:
         columns_per_adc=rng.choice([4, 8, 16, 32], n_designs),
         n_active_wordlines=np.minimum(crossbar_size, rng.choice([16, 32, 64, 128], n_designs)),
         activation_bits=rng.choice([4, 6, 8], n_designs),
+        weight_encoding=rng.choice(["isaac", "differential"], n_designs),
         product_unit=rng.choice(["digital", "crossbar"], n_designs),
         n_copies=rng.choice([1, 2, 4], n_designs),
+        execution=rng.choice(["pipelined", "layer-by-layer"], n_designs),
         table_memory=rng.choice(["reram", "lpddr4", "hbm2"], n_designs),
         table_bits=rng.choice([4, 8], n_designs),
     )
@@ -85,15 +92,43 @@ def designs_per_s(run: Callable[[], object], n_designs: int, n_repeats: int = 5)
     return n_designs / min(seconds)
 
 
+def peak_mb(run: Callable[[], object]) -> float:
+    """The most memory that a run takes beside its arguments, its result included."""
+    tracemalloc.start()
+    run()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / 1e6
+
+
 def main() -> None:
     rng = np.random.default_rng(0)
-    n_networks, n_chips = 4096, 200_000
-    networks, chips = nasrec_like_workload(n_networks, rng), random_config(n_networks, rng)
-    rate = designs_per_s(lambda: estimate(networks, chips), n_networks)
+    mlp, million = mlp_workload(), random_config(1_000_000, rng)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    peak = peak_mb(lambda: estimate(mlp, million, by_operator=False))
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print(
+        f"4-layer MLP on 1,000,000 chips, totals: {peak:,.0f} MB; process {before:,.0f} MB before, {after:,.0f} after"
+    )
+
+    n_chips = 200_000
+    chips = million.take(slice(0, n_chips))
+    rate = designs_per_s(lambda: estimate(mlp, chips), n_chips)
+    print(f"by operator and by component, {n_chips:,} chips: {rate:,.0f} designs/s, {rate / LIMIT:.1f} times the limit")
+    rate = designs_per_s(lambda: estimate(mlp, chips, by_operator=False), n_chips)
+    print(f"totals by component: {rate:,.0f} designs/s")
+    n_chips = 50_000
+    few = chips.take(slice(0, n_chips))
+    rate = designs_per_s(lambda: breakdown(mlp, few), n_chips)
+    print(f"every operator by every component: {rate:,.0f} designs/s, {rate / LIMIT:.1f} times the limit")
+    for name in CALIBRATIONS:
+        rate = designs_per_s(lambda name=name: estimate(mlp, few, name), n_chips)  # type: ignore[misc]
+        print(f"by operator and by component, {name}: {rate:,.0f} designs/s")
+
+    n_networks = 4096
+    networks, their_chips = nasrec_like_workload(n_networks, rng), random_config(n_networks, rng)
+    rate = designs_per_s(lambda: estimate(networks, their_chips), n_networks)
     print(f"NASRec-like, {len(networks.names)} operators, {len(networks.edges)} edges: {rate:,.0f} designs/s")
-    mlp, many_chips = mlp_workload(), random_config(n_chips, rng)
-    rate = designs_per_s(lambda: estimate(mlp, many_chips), n_chips)
-    print(f"4-layer MLP on {n_chips:,} chips: {rate:,.0f} designs/s")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from moco.cli import app, main
 from moco.design import read_design
+from pimmodel import find_calibration
 
 LOG = "click,shop,price\n" + "".join(f"{row % 2},shop-{row % 7},{row / 10}\n" for row in range(400))
 TABLE = ("--label", "click", "--categorical", "shop", "--numeric", "price")
@@ -190,3 +192,20 @@ def test_a_constraint_that_no_design_can_meet(cli: Cli, tmp_path: Path) -> None:
     arguments = ("run", "synthetic", *SMALL, "--epochs", 1, "--population", 4, "--trials", 4, "--out", folder)
     cli.fails("none of them feasible.*'area_mm2'.*the limit 1e-09", *arguments, "--max-area-mm2", 1e-9)
     assert (folder / "report.html").exists()
+
+
+def test_a_calibration_of_ones_own_starts_from_a_named_one(cli: Cli, tmp_path: Path) -> None:
+    assert "isaac32" in cli("calibrations")[1]
+    mine = tmp_path / "mine.toml"
+    text = cli("calibrations", "isaac32")[1].replace('name = "isaac32"', 'name = "mine"')
+    mine.write_text(text.replace('row_write = "10.0 ns"', 'row_write = "0.02 us"'))
+    assert find_calibration(str(mine)) == replace(find_calibration("isaac32"), name="mine", row_write_ns=20.0)
+    mine.write_text(text.replace("pJ", "um2"))
+    cli.fails(
+        "mine.toml: digital.mac_energy must be an energy such as pJ, got 'um2'",
+        "run",
+        "synthetic",
+        "--calibration",
+        mine,
+    )
+    cli.fails("unknown calibration 'isaac'; calibrations are", "calibrations", "isaac")

@@ -51,6 +51,12 @@ def test_a_batch_is_refused() -> None:
         ima_power_mw(PimConfig(adc_bits=np.array([4, 8])))
 
 
+def test_a_calibration_without_imas_is_refused() -> None:
+    for figure in (ima_power_mw, chip_area_mm2, peak_ops_per_s):
+        with pytest.raises(ValueError, match="calibration 'mnsim' describes no IMAs and tiles; use one that does"):
+            figure(calibration="mnsim")
+
+
 def test_an_ima_of_small_crossbars_serves_as_many_wordlines() -> None:
     small = PimConfig(crossbar_size=64, columns_per_adc=64, n_active_wordlines=64)
     # 16 crossbars of 64 wordlines, each with its own ADC, in place of 8: 8 x 1230 um2 more ADC and

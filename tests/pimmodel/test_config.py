@@ -32,6 +32,9 @@ def test_isaac_is_table_1_at_8_bit_activations() -> None:
         ),
         ({"table_memory": "ddr3"}, ValueError, "unknown table_memory 'ddr3'; choices are 'reram', 'lpddr4', 'hbm2'"),
         ({"product_unit": np.array(["digital", "gpu"])}, ValueError, "unknown product_unit 'gpu'"),
+        ({"weight_encoding": "signed"}, ValueError, "unknown weight_encoding 'signed'; .* 'isaac', 'differential'"),
+        ({"execution": "serial"}, ValueError, "unknown execution 'serial'; choices are 'pipelined', 'layer-by-layer'"),
+        ({"execution": 1}, TypeError, "execution must be a str or a .B,. array of str, got 1"),
         ({"adc_range": 3}, TypeError, "adc_range must be a str or a .B,. array of str, got 3"),
         ({"adc_bits": 8.0}, TypeError, "adc_bits must be an int or a .B,. array of ints, got 8.0"),
         ({"adc_bits": True}, TypeError, "adc_bits must be an int"),
@@ -76,11 +79,20 @@ def test_take() -> None:
     cell_bits=st.integers(1, 4),
     adc_bits=st.integers(1, 12),
     adc_range=st.sampled_from(["full-scale", "unit-step", "k-sigma"]),
+    weight_encoding=st.sampled_from(["isaac", "differential"]),
+    execution=st.sampled_from(["pipelined", "layer-by-layer"]),
     table_memory=st.sampled_from(["reram", "lpddr4", "hbm2"]),
     data=st.data(),
 )
 def test_json_round_trip(
-    log2_size: int, cell_bits: int, adc_bits: int, adc_range: str, table_memory: str, data: st.DataObject
+    log2_size: int,
+    cell_bits: int,
+    adc_bits: int,
+    adc_range: str,
+    weight_encoding: str,
+    execution: str,
+    table_memory: str,
+    data: st.DataObject,
 ) -> None:
     config = PimConfig(
         crossbar_size=2**log2_size,
@@ -89,6 +101,8 @@ def test_json_round_trip(
         adc_range=adc_range,
         columns_per_adc=data.draw(st.integers(1, 2**log2_size)),
         n_active_wordlines=data.draw(st.integers(1, 2**log2_size)),
+        weight_encoding=weight_encoding,
+        execution=execution,
         table_memory=table_memory,
     )
     assert PimConfig.from_json(config.to_json()) == config
@@ -148,7 +162,19 @@ def test_lossless_adc_bits_are_just_enough(n: int, d: int, c: int) -> None:
     assert largest_sum >= 2 ** (bits - 1) or bits == 2
 
 
+@settings(deadline=None)
+@given(n=st.integers(1, 1024), d=st.integers(1, 8), c=st.integers(1, 4))
+def test_a_pair_of_columns_takes_a_sign_bit(n: int, d: int, c: int) -> None:
+    # two's complement of b bits holds -2^(b-1) to 2^(b-1) - 1
+    bits = int(lossless_adc_bits(n, d, c, "differential"))
+    largest_sum = n * (2**d - 1) * (2**c - 1)
+    assert 2 ** (bits - 2) - 1 < largest_sum <= 2 ** (bits - 1) - 1
+
+
 def test_lossless_adc_bits_broadcast_and_refuse_zero() -> None:
     assert lossless_adc_bits(np.array([64, 128]), 1, 2).tolist() == [7, 8]
+    assert lossless_adc_bits(128, 1, 2, np.array(["isaac", "differential"])).tolist() == [8, 10]
+    with pytest.raises(ValueError, match="unknown weight_encoding 'pair'"):
+        lossless_adc_bits(128, 1, 2, "pair")
     with pytest.raises(ValueError, match="dac_bits must be at least 1, got 0"):
         lossless_adc_bits(128, 0, 2)

@@ -1,21 +1,22 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from pimmodel import (
-    CALIBRATIONS,
+    COMPONENTS,
     ISAAC,
     Estimate,
     Kind,
     Operator,
     PimConfig,
     Workload,
-    energy_breakdown_pj,
+    breakdown,
     estimate,
 )
+from pimmodel.calibrations.isaac32 import ISAAC32
 
 FC = Operator(name="fc", kind=Kind.MVM, in_features=128, out_features=128)
 LOOKUP = Operator(name="embedding", kind=Kind.LOOKUP, in_features=10**6, out_features=16, n_vectors=26)
@@ -53,10 +54,16 @@ def test_full_crossbars_by_hand() -> None:
     assert result.cell_utilisation == pytest.approx(1.0)
     # 4 of the 96 crossbars of a tile of Table I
     assert result.area_mm2 == pytest.approx(0.372 * 4 / 96, rel=0.01)
-    static_mw = CALIBRATIONS["isaac32"].tile_static_mw * 4 / 96
+    static_mw = ISAAC32.tile_static_mw * 4 / 96
     assert energy(result, "leakage") == pytest.approx(static_mw * 1400)
     dynamic_pj = result.energy_pj - energy(result, "leakage")
     assert result.power_mw == pytest.approx(dynamic_pj / 800 + static_mw)
+    assert result.n_crossbars == 4
+    assert result.n_macs == 128 * 128
+    # two operations per multiply-accumulate; op/pJ is TOPS/W. An inference every 800 ns
+    assert result.tops_per_w == pytest.approx(2 * 128 * 128 / (dynamic_pj + static_mw * 800))
+    assert result.throughput_per_s_mm2 == pytest.approx(1.25e6 / result.area_mm2)
+    assert result.lifetime_s == np.inf
 
 
 @pytest.mark.parametrize(
@@ -123,6 +130,31 @@ def test_crossbar_product_writes_its_operand() -> None:
     assert result.cell_utilisation == pytest.approx(n_cells / 128**2)
 
 
+def test_cells_written_in_every_inference_wear_out() -> None:
+    # 10^10 writes, one every 27 * 8 * 84.375 + 160 ns: 51 hours
+    result = one(GRAM, FC, config=PimConfig(product_unit="crossbar"))
+    assert result.lifetime_s == pytest.approx(1e10 * (27 * 8 * 84.375 + 160) * 1e-9)
+    # a slower operator beside it makes inferences rarer: 100 vectors of 800 ns
+    slowed = one(GRAM, replace(FC, n_vectors=100), config=PimConfig(product_unit="crossbar"))
+    assert slowed.lifetime_s == pytest.approx(1e10 * 80_000e-9)
+    for unwritten in (one(GRAM), one(replace(GRAM, n_vectors=0), config=PimConfig(product_unit="crossbar"))):
+        assert unwritten.lifetime_s == np.inf
+
+
+def test_wordlines_of_every_crossbar_are_written_side_by_side() -> None:
+    # 300 x 40 operands of 6 bits: rows 128 + 128 + 44 take 128 writes of 10 ns, not 300; 120 columns of 2-bit cells,
+    # 120 / 1.28 ns to convert, 100 ns to read
+    wide = replace(GRAM, in_features=300, out_features=40)
+    result = one(wide, config=PimConfig(product_unit="crossbar", activation_bits=6))
+    assert result.period_ns == pytest.approx(27 * 6 * 100 + 128 * 10)
+    n_cells = 300 * 120
+    assert energy(result, "crossbar") == pytest.approx(27 * 6 * n_cells * 30 / 128**2 + n_cells * 3.0303, rel=1e-6)
+    assert result.n_crossbars == 3
+    # inputs and the operand go in, results come out: 6 bits each
+    moved_bytes = (27 * 300 + 300 * 40 + 27 * 40) * 0.75
+    assert energy(result, "interconnect") == pytest.approx(moved_bytes * BUS + 27 * 40 * 0.75 * ROUTER)
+
+
 def test_elementwise() -> None:
     result = one(RELU)
     assert energy(result, "digital") == pytest.approx(100 * 0.03 * 0.66)
@@ -150,6 +182,58 @@ def test_latency_follows_the_graph_and_period_the_slowest() -> None:
     assert chain.latency_by_operator_ns.tolist() == [pytest.approx([295.5, 1400, 5])]
 
 
+def test_layer_by_layer_by_hand() -> None:
+    network = (
+        LOOKUP,
+        replace(FC, in_features=64, out_features=16, inputs=("embedding",)),  # 64 bitlines: 50 ns to read and convert
+        replace(FC, name="fc2", in_features=50, out_features=32),  # 128 bitlines: 100 ns to convert
+        RELU,
+    )
+    apart, in_turn = (one(*network, config=PimConfig(execution=name)) for name in ("pipelined", "layer-by-layer"))
+    own_ns = [295.5, 700, 1400, 5]
+    for result in (apart, in_turn):
+        assert result.latency_by_operator_ns.tolist() == [pytest.approx(own_ns)]
+    assert apart.latency_ns == pytest.approx(1400)  # fc2 waits for nothing
+    assert apart.period_ns == pytest.approx(800)
+    assert in_turn.latency_ns == in_turn.period_ns == pytest.approx(sum(own_ns))
+    # a half of the height of 64 wordlines each: both fit one crossbar
+    assert apart.n_crossbars == 2
+    assert in_turn.n_crossbars == 1
+    n_used_cells = 64 * 64 + 50 * 128
+    assert apart.cell_utilisation == pytest.approx(n_used_cells / (2 * 128**2))
+    assert in_turn.cell_utilisation == pytest.approx(n_used_cells / 128**2)
+    lanes_mm2 = 64 * 36 * 0.46 / 1e6
+    assert in_turn.area_mm2 - lanes_mm2 == pytest.approx((apart.area_mm2 - lanes_mm2) / 2)
+    # one inference at a time: its energy over its time
+    assert in_turn.power_mw == pytest.approx(in_turn.energy_pj / in_turn.latency_ns)
+    for component in set(COMPONENTS) - {"leakage"}:
+        assert energy(in_turn, component) == pytest.approx(energy(apart, component))
+
+
+def test_differential_pairs_by_hand() -> None:
+    # FC on 2 x 512 bitlines: 8 crossbars, twice the cells, as many conversions; a crossbar's 64 pairs take 50 ns
+    # at its ADC, the read 100 ns; its inputs go to 8 crossbars in place of 4
+    single, pairs = one(FC), one(FC, config=PimConfig(weight_encoding="differential"))
+    assert pairs.n_crossbars == 8
+    assert pairs.cell_utilisation == pytest.approx(1.0)
+    for component, factor in {
+        "adc": 1,
+        "sample_hold": 1,
+        "shift_add": 1,
+        "interconnect": 1,
+        "crossbar": 2,
+        "dac": 2,
+    }.items():
+        assert energy(pairs, component) == pytest.approx(factor * energy(single, component))
+    assert energy(pairs, "buffer") - energy(single, "buffer") == pytest.approx(4 * 128 * 0.96875)
+    assert pairs.area_mm2 == pytest.approx(2 * single.area_mm2)
+    assert pairs.latency_ns == single.latency_ns
+    # where half the wordlines are driven in 50 ns, conversions of pairs take no longer
+    assert one(FC, config=PimConfig(n_active_wordlines=64)).period_ns == pytest.approx(1600)
+    halved = PimConfig(n_active_wordlines=64, weight_encoding="differential")
+    assert one(FC, config=halved).period_ns == pytest.approx(800)
+
+
 def test_copies_share_the_vectors() -> None:
     many = replace(FC, n_vectors=10)
     single, four, twenty = (one(many, config=PimConfig(n_copies=n)) for n in (1, 4, 20))
@@ -175,8 +259,52 @@ def test_nothing_to_do() -> None:
         for figure in ("energy_pj", "latency_ns", "period_ns", "area_mm2", "power_mw", "cell_utilisation"):
             assert getattr(result, figure).tolist() == [0.0]
         assert result.throughput_per_s.tolist() == [np.inf]
+        for figure in ("n_crossbars", "n_macs", "tops_per_w", "throughput_per_s_mm2"):
+            assert getattr(result, figure).tolist() == [0.0]
+        assert result.lifetime_s.tolist() == [np.inf]
     no_networks = estimate(Workload.from_operators([FC]).take([]), ISAAC)
     assert no_networks.energy_by_operator_pj.shape == (0, 1)
+
+
+def test_networks_without_products() -> None:
+    on_chip = one(LOOKUP, config=PimConfig(table_memory="reram"))
+    assert on_chip.tops_per_w == 0
+    assert on_chip.throughput_per_s_mm2 == pytest.approx(1e9 / 260 / on_chip.area_mm2)
+    assert one(LOOKUP).throughput_per_s_mm2 == 0  # takes no chip
+    assert one(RELU, LOOKUP).cell_utilisation == 0
+
+
+def test_more_copies_than_vectors_and_the_widest_converters() -> None:
+    # 2^31 copies of 3 vectors are 3; 12-bit conversions take 12/8 of the time of 8-bit ones, at (1200 + 16777) /
+    # (800 + 65.5) of their energy
+    result = one(replace(FC, n_vectors=3), config=PimConfig(n_copies=2**31, adc_bits=12))
+    assert result.n_crossbars == 12
+    assert result.period_ns == pytest.approx(1200)
+    assert energy(result, "adc") == pytest.approx(3 * 8 * 512 * 1.5625 * (1200 + 1e-3 * 4**12) / (800 + 1e-3 * 4**8))
+
+
+def test_totals_without_the_operators() -> None:
+    network = Workload.from_operators([LOOKUP, FC, GRAM, RELU])
+    for execution in ("pipelined", "layer-by-layer"):
+        chip = PimConfig(execution=execution, adc_bits=np.array([4, 8, 10]))
+        full, totals = (estimate(network, chip, by_operator=flag) for flag in (True, False))
+        assert totals.operators == ()
+        for field in fields(Estimate):
+            mine, theirs = getattr(totals, field.name), getattr(full, field.name)
+            if "by_operator" in field.name:
+                assert mine.shape == (3, 0)
+            elif field.name != "operators":
+                assert np.array_equal(mine, theirs), field.name
+
+
+def test_concatenated_rows_are_the_batch() -> None:
+    network = Workload.from_operators([LOOKUP, FC, GRAM, RELU])
+    chips = PimConfig(adc_bits=np.array([4, 6, 8, 10]))
+    whole = estimate(network, chips)
+    joined = Estimate.concatenate([estimate(network, chips.take(rows)) for rows in (slice(0, 3), slice(3, 4))])
+    for field in fields(Estimate):
+        mine, theirs = getattr(joined, field.name), getattr(whole, field.name)
+        assert mine == theirs if isinstance(theirs, tuple) else mine == pytest.approx(theirs, rel=1e-14)
 
 
 def test_one_network_on_many_chips_and_many_networks_on_one() -> None:
@@ -186,6 +314,8 @@ def test_one_network_on_many_chips_and_many_networks_on_one() -> None:
     assert on_chips.energy_pj.shape == (2,)
     assert on_chips.energy_pj[0] == pytest.approx(estimate(network, chips.take(0)).energy_pj[0])
     assert on_chips.energy_pj[1] == pytest.approx(estimate(network, chips.take(1)).energy_pj[0])
+    assert on_chips.lifetime_s[0] == np.inf
+    assert on_chips.lifetime_s[1] == estimate(network, chips.take(1)).lifetime_s[0]
     copies = estimate(network.take([0, 0, 0]), ISAAC)
     assert copies.energy_pj == pytest.approx(np.full(3, estimate(network, ISAAC).energy_pj[0]))
 
@@ -193,6 +323,6 @@ def test_one_network_on_many_chips_and_many_networks_on_one() -> None:
 def test_lengths_must_meet() -> None:
     network = Workload.from_operators([FC]).take([0, 0])
     message = "one length, or one of them length 1, got 2 networks and 3 configurations"
-    for function in (estimate, energy_breakdown_pj):
+    for function in (estimate, breakdown):
         with pytest.raises(ValueError, match=message):
             function(network, PimConfig(adc_bits=np.array([4, 6, 8])))

@@ -37,14 +37,14 @@ def test_every_chip_is_legal() -> None:
 
 
 def test_the_choices_of_the_chip() -> None:
-    assert HARDWARE_SPACE.cardinality == 4 * 3 * 3 * 7 * 3 * 4 * 4 * 3 * 2 * 5 * 3 * 4
+    assert HARDWARE_SPACE.cardinality == 4 * 3 * 3 * 7 * 3 * 4 * 4 * 3 * 2 * 2 * 5 * 2 * 3 * 4
     unordered = {block.name for block in HARDWARE_SPACE.blocks if not block.is_ordered}
-    assert unordered == {"adc_range", "product_unit", "table_memory"}
+    assert unordered == {"adc_range", "weight_encoding", "product_unit", "execution", "table_memory"}
     assert Space.from_json(HARDWARE_SPACE.to_json()) == HARDWARE_SPACE
 
 
 def test_the_joint_space_is_larger_than_published_ones() -> None:
-    assert FULL.cardinality == 94283728652892956061645119783522521963552015059517440000000
+    assert FULL.cardinality == 377134914611571824246580479134090087854208060238069760000000
     assert FULL.cardinality == FULL.network.cardinality * HARDWARE_SPACE.cardinality
     assert FULL.cardinality > 10**54  # AutoRAC (arXiv 2505.10748)
 
@@ -128,7 +128,7 @@ def test_no_genomes_are_fine() -> None:
             lambda: codesign_of(FULL.network, Space(name="chip", blocks=(ChoiceBlock("b1.fm_bits", (8,)),))),
             "names of choice blocks must be unique, got 'b1.fm_bits' more than once",
         ),
-        (lambda: FULL.hardware_values([[0]]), r"genomes must have shape \(B, 110\)"),
+        (lambda: FULL.hardware_values([[0]]), r"genomes must have shape \(B, 112\)"),
     ],
 )
 def test_errors_say_what_to_do(make: Callable[[], object], message: str) -> None:
