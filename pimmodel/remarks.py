@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pimmodel.batch import chunks
 from pimmodel.breakdown import Breakdown, breakdown
@@ -63,13 +62,6 @@ def remarks(workload: Workload, config: PimConfig, calibration: str | Calibratio
     ]
 
 
-def needed_adc_bits(config: PimConfig) -> NDArray[np.int64]:
-    """(B,) ADC bits that hold every column sum of each chip without loss, by `required_adc_bits` for its encoding."""
-    is_differential = np.asarray(config.weight_encoding) == "differential"
-    bits = np.where(is_differential, required_adc_bits(config, "differential"), required_adc_bits(config, "isaac"))
-    return np.atleast_1d(bits)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Design:
     """One design and what it costs."""
@@ -92,7 +84,7 @@ class _Design:
 
     def changed(self, **fields: Any) -> Estimate:
         """What it costs with other values in some fields of the chip, one row for each set of values."""
-        chips = PimConfig(**(asdict(self.chip) | fields))
+        chips = replace(self.chip, **fields)
         return estimate(self.workload, chips, self.calibration, by_operator=False)
 
     def positions(self, kind: Kind) -> list[int]:
@@ -103,7 +95,7 @@ class _Design:
 
 def _adc(design: _Design) -> list[str]:
     chip, result = design.chip, design.result
-    bits, needed = int(chip.adc_bits), int(needed_adc_bits(chip)[0])
+    bits, needed = int(chip.adc_bits), int(required_adc_bits(chip))
     if result.n_crossbars[0] == 0 or bits == needed:
         return []
     if bits > needed:
@@ -114,8 +106,8 @@ def _adc(design: _Design) -> list[str]:
         ]
     ways = [f"adc_bits {needed}"] if needed <= _LARGEST_ADC_BITS else []
     halves = [2**power for power in range(11) if 2**power < int(chip.n_active_wordlines)]
-    narrower = [PimConfig(**(asdict(chip) | {"n_active_wordlines": n})) for n in halves]
-    lossless = [n for n, other in zip(halves, narrower, strict=True) if needed_adc_bits(other)[0] <= bits]
+    narrower = [replace(chip, n_active_wordlines=n) for n in halves]
+    lossless = [n for n, other in zip(halves, narrower, strict=True) if int(required_adc_bits(other)) <= bits]
     ways += [f"n_active_wordlines {max(lossless)}"] if lossless else []
     ways += _better_range(chip, needed - bits)
     return [
@@ -286,7 +278,7 @@ def _faster(design: _Design, place: int) -> str:
         new_ns = float(design.changed(**option).period_ns[0])
         if new_ns < 0.95 * period_ns:
             ((field, value),) = option.items()
-            needed = int(needed_adc_bits(PimConfig(**(asdict(chip) | option)))[0])
+            needed = int(required_adc_bits(replace(chip, **option)))
             lossy = f", and lossless sums then need {needed} ADC bits" if needed > int(chip.adc_bits) else ""
             return f"{field} {value!r} makes the period {new_ns:,.0f} instead of {period_ns:,.0f} ns{lossy}"
     return ""

@@ -6,7 +6,8 @@ number, and step = reach / largest code; a sum is a whole number of units, so no
 
     full-scale  the largest sum that the driven wordlines could give, whatever the data
     unit-step   step = 1: exact as far as the codes go, saturating beyond
-    k-sigma     mean + k standard deviations, for each pair of input and weight slice, from a profile of the layer
+    k-sigma     |mean| + k standard deviations, for each pair of input and weight slice, from a profile of the
+                layer; no more than full-scale, and never a finer step than unit-step, so the best of both
 
 A sum is divided by the step, rounded to the nearest code, ties to even, and clamped. A signed 1-bit ADC is a
 sense amplifier: it tells p >= 0 from p < 0 and reads half a reach, up or down. An unsigned one compares with
@@ -21,33 +22,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pimmodel.config import PimConfig, lossless_adc_bits
-from pimmodel.numerics.encoding import Encoding, Floats, Ints, check_encoding
+from pimmodel.numerics.encoding import Encoding, Floats, Ints
 
 K_SIGMA = 4.0
 """Reach of a k-sigma ADC unless stated: 2 to 3 suit 3- and 4-bit converters better, 4 those of 6 bits and more."""
 
 
-def required_adc_bits(chip: PimConfig, encoding: Encoding = "isaac") -> Ints:
-    """ADC bits that lose nothing whatever the data, at any range policy.
+def required_adc_bits(chip: PimConfig) -> Ints:
+    """ADC bits that lose nothing whatever the data, at any range policy: `lossless_adc_bits` of each chip.
 
-    "isaac": `lossless_adc_bits`. "differential": a column of n wordlines sums to at most
-    m = n * (2^dac_bits - 1) * (2^cell_bits - 1) either way, so ceil(log2(m + 1)) bits and one for the sign.
     May exceed the 12 bits that a PimConfig's ADC can have.
 
     Args:
         chip: One configuration or a batch of B.
-        encoding: How cells hold signed weights.
 
     Returns:
         () or (B,) bits.
-
-    Raises:
-        ValueError: the encoding is unknown.
     """
-    bits = lossless_adc_bits(chip.n_active_wordlines, chip.dac_bits, chip.cell_bits)
-    if check_encoding(encoding) == "isaac":
-        return bits
-    return bit_length(largest_sum(chip)) + 1
+    return lossless_adc_bits(chip.n_active_wordlines, chip.dac_bits, chip.cell_bits, chip.weight_encoding)
 
 
 def largest_code(adc_bits: ArrayLike, encoding: Encoding) -> Ints:

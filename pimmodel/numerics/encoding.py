@@ -107,7 +107,7 @@ class ProductFormat:
         low, high = (-top // 2, top // 2 - 1) if self.is_signed else (0, top - 1)
         sign = "signed" if self.is_signed else "unsigned"
         _check_fit("x", inputs, low, high, f"{self.activation_bits}-bit {sign} inputs")
-        return inputs.astype(np.int64), weights.astype(np.int64)
+        return inputs.astype(np.int64, copy=False), weights.astype(np.int64, copy=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +204,7 @@ def check_one(chip: PimConfig) -> None:
         raise ValueError(f"one chip is needed here, got a batch of {len(chip)}; pick one with take(i)")
 
 
-def check_encoding(encoding: Encoding) -> Encoding:
+def check_encoding(encoding: str) -> Encoding:
     """The encoding, if there is one of that name.
 
     Raises:

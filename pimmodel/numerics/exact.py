@@ -16,13 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from pimmodel.config import PimConfig
 from pimmodel.numerics.adc import K_SIGMA, adc_reach, bit_length, check_k_sigma, largest_code, largest_sum, read_codes
 from pimmodel.numerics.encoding import (
-    Encoding,
     Floats,
     Floats32,
     InputSlices,
     Ints,
     ProductFormat,
     StoredCells,
+    check_encoding,
     check_one,
     wordline_groups,
 )
@@ -41,7 +41,6 @@ def exact_product(
     chip: PimConfig,
     *,
     weight_bits: int = 8,
-    encoding: Encoding = "isaac",
     is_signed: bool = False,
     k_sigma: float = K_SIGMA,
     profile: ProductProfile | None = None,
@@ -55,9 +54,9 @@ def exact_product(
     Args:
         x: (n, in) quantised inputs.
         w: (in, out) quantised weights.
-        chip: One configuration; adc_range sets the ADC's range, activation_bits are the bits of x.
+        chip: One configuration; adc_range sets the ADC's range, weight_encoding how cells hold signed weights,
+            activation_bits are the bits of x.
         weight_bits: Bits of one weight, 2 to 16.
-        encoding: How cells hold signed weights: "isaac" or "differential".
         is_signed: Inputs are two's complement rather than unsigned.
         k_sigma: Reach of a k-sigma ADC, in standard deviations.
         profile: The layer's profile that sets k-sigma ranges; if None, one made of x and w.
@@ -71,13 +70,13 @@ def exact_product(
             or the profile is of other words or another number of inputs.
 
     Left out: noise, drift and spread of devices, resistance of wires, non-linear converters.
-    Memory: the result, and the cells of one wordline group; x is taken in chunks of rows.
+    Memory: three times the result, and the cells of one wordline group; x is taken in chunks of rows.
     """
-    words, inputs, matrix = _checked(x, w, chip, weight_bits, encoding, is_signed)
+    words, inputs, matrix = _checked(x, w, chip, weight_bits, is_signed)
     check_k_sigma(k_sigma)
     slices = InputSlices.of(words, int(chip.dac_bits))
     reach = _reach(words, inputs, matrix, chip, k_sigma, profile).reshape(len(slices.place), -1)
-    steps = int(largest_code(chip.adc_bits, encoding))
+    steps = int(largest_code(chip.adc_bits, words.encoding))
     is_narrow = np.all(reach == steps) or max(int(largest_sum(chip)), int(reach.max())) * steps < _FLOAT32_INTEGERS
     weights = [_code_weights(slices.place * (column / column[0]), steps) for column in reach.T]
 
@@ -90,7 +89,7 @@ def exact_product(
         units = (reach[0] / steps * cells.place)[:, None] * cells.sign
         for rows, j, sums in _column_sums(x_group, slices, cells):
             wide: NDArray[Any] = sums if is_narrow else sums.astype(np.float64)
-            codes = read_codes(wide, reach[:, j, None, None], chip.adc_bits, encoding)
+            codes = read_codes(wide, reach[:, j, None, None], chip.adc_bits, words.encoding)
             total = weights[j] @ codes.reshape(len(codes), -1).astype(weights[j].dtype, copy=False)
             result[rows] += total.reshape(codes.shape[1:]) * units[j]
     return result
@@ -102,7 +101,6 @@ def observed_adc_bits(
     chip: PimConfig,
     *,
     weight_bits: int = 8,
-    encoding: Encoding = "isaac",
     is_signed: bool = False,
 ) -> int:
     """ADC bits with which a unit-step ADC loses nothing on these inputs.
@@ -112,7 +110,7 @@ def observed_adc_bits(
 
     Args, Raises: As `exact_product`.
     """
-    words, inputs, weights = _checked(x, w, chip, weight_bits, encoding, is_signed)
+    words, inputs, weights = _checked(x, w, chip, weight_bits, is_signed)
     slices = InputSlices.of(words, int(chip.dac_bits))
     largest = 0
     for group in _groups(len(weights), chip):
@@ -140,11 +138,14 @@ def sqnr_db(ideal: ArrayLike, computed: ArrayLike) -> float:
 
 
 def _checked(
-    x: ArrayLike, w: ArrayLike, chip: PimConfig, weight_bits: int, encoding: Encoding, is_signed: bool
+    x: ArrayLike, w: ArrayLike, chip: PimConfig, weight_bits: int, is_signed: bool
 ) -> tuple[ProductFormat, Ints, Ints]:
     check_one(chip)
     words = ProductFormat(
-        activation_bits=int(chip.activation_bits), weight_bits=weight_bits, is_signed=is_signed, encoding=encoding
+        activation_bits=int(chip.activation_bits),
+        weight_bits=weight_bits,
+        is_signed=is_signed,
+        encoding=check_encoding(str(chip.weight_encoding)),
     )
     return words, *words.integers(x, w)
 
@@ -183,18 +184,19 @@ def _column_sums(x: Ints, slices: InputSlices, cells: StoredCells) -> Iterator[t
     packs = _packs(cells, int(slices.n_levels.max()) - 1)
     n_slices, n_out = len(slices.place), cells.cells.shape[2]
     chunk = max(1, _CHUNK // (n_slices * n_out))
-    buffers = np.empty((2, n_slices * min(chunk, len(x)), n_out), dtype=np.float32)
+    buffers = np.empty((3, n_slices * min(chunk, len(x)), n_out), dtype=np.float32)
     for start in range(0, len(x), chunk):
         rows = slice(start, min(start + chunk, len(x)))
         driven = slices.levels(x[rows]).reshape(-1, x.shape[1])
-        packed, digit = buffers[:, : len(driven)]
+        packed, digit, spare = buffers[:, : len(driven)]
         shape = (n_slices, rows.stop - rows.start, n_out)
         for first, bases, matrix in packs:
             np.matmul(driven, matrix, out=packed)
             for j in range(len(bases) - 1, 0, -1):
                 np.divide(packed, bases[j], out=digit)
                 np.rint(digit, out=digit)
-                packed -= digit * bases[j]
+                np.multiply(digit, bases[j], out=spare)
+                np.subtract(packed, spare, out=packed)
                 yield rows, first + j, digit.reshape(shape)
             yield rows, first, packed.reshape(shape)
 

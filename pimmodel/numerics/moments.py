@@ -3,8 +3,8 @@
 Every column sum p is taken as a monotone function of a normal score z, its quantiles, and the scores of two
 sums as jointly normal: a Gaussian copula. The ADC's error e(z) = read(p) - p is expanded in Hermite
 polynomials, E[e_s e_t] = sum over k of a_k(s) a_k(t) correlation^k (Mehler's formula), and added up over all
-pairs of slices. Errors of slices correlate through the inputs and weights that they share, so taking them
-as independent finds half of the noise or less. The output follows as
+pairs of slices and wordline groups. Errors of slices correlate through the inputs and weights that they share,
+so taking them as independent finds half of the noise or less. The output follows as
 
     y_chip = alpha * (x @ w) + noise,
 
@@ -69,17 +69,20 @@ def predict_distortion(profile: ProductProfile, chips: PimConfig, *, k_sigma: fl
 
     Args:
         profile: The layer's profile.
-        chips: B configurations with the profile's activation_bits.
+        chips: B configurations with the profile's activation_bits and weight_encoding.
         k_sigma: Reach of k-sigma ADCs, in standard deviations.
 
     Raises:
-        ValueError: a chip has other activation_bits than the profile, k_sigma is not positive, or all of the
-            profile's outputs are 0.
+        ValueError: a chip has other activation_bits or another weight_encoding than the profile, k_sigma is not
+            positive, or all of the profile's outputs are 0.
 
-    Left out: what differs between outputs, and tails beyond the sample, which go on as straight lines: above
-    40 dB, where a few inputs in a million make the noise, expect errors of several dB.
+    Left out: what differs between outputs. Below 10 dB, where ADCs saturate or read 0, a third of the noise and
+    more is an offset that an output keeps for all inputs, here it counts as noise. Tails of column sums beyond
+    the sample go on as straight lines: above 40 dB, where a few sums in a million make the noise, expect errors
+    of several dB, and predictions from 65 dB where an ADC of fewer than the required bits loses nothing.
     """
     profile.check_activation_bits(chips)
+    _check_encoding(profile, chips)
     check_k_sigma(k_sigma)
     if profile.signal_power == 0:
         raise ValueError("every output of the profiled sample is 0, so there is no signal to compare noise with")
@@ -92,6 +95,15 @@ def predict_distortion(profile: ProductProfile, chips: PimConfig, *, k_sigma: fl
             alpha[some], variance[some] = _gain_and_noise(columns, kinds.take(some), profile.words.encoding, k_sigma)
     variance *= profile.signal_power
     return Distortion(alpha=alpha[which], noise_variance=variance[which], signal_power=profile.signal_power)
+
+
+def _check_encoding(profile: ProductProfile, chips: PimConfig) -> None:
+    others = np.setdiff1d(chips.weight_encoding, profile.words.encoding)
+    if others.size:
+        raise ValueError(
+            f"the profile holds {profile.words.encoding!r} columns, the chip has weight_encoding {str(others[0])!r}; "
+            "profile the layer once for each"
+        )
 
 
 def _kinds(chips: PimConfig) -> tuple[PimConfig, Ints]:
@@ -138,13 +150,24 @@ def _gain_and_noise(
 
 
 def _pair_weights(columns: ColumnStatistics) -> Floats:
-    """(terms, S, S) correlation^k summed over pairs of different column sums of one output, with their signs."""
+    """(terms, S, S) correlation^k summed over pairs of column sums of one output, with their signs.
+
+    What is linear in the sums is measured, not modelled: the first term makes the products of sums that the
+    expansion gives those of the sample. An ADC that reads nothing but 0 then loses exactly the output.
+    """
+    n = columns.n_groups
     exponents = np.arange(_N_TERMS)[:, None, None]
     within = columns.sign_within * columns.within**exponents
-    diagonal = np.arange(len(columns.mean))
-    within[:, diagonal, diagonal] = 0  # a sum with itself: its mean square error is known exactly
     across = columns.sign_across * columns.across**exponents
-    n = columns.n_groups
+    centred = (columns.quantiles - columns.mean[:, None]) / columns.slope[:, None]
+    own = (centred @ _HERMITE).T
+    curved = own[2:, :, None] * own[2:, None, :]
+    within[1] = columns.signed_within - (within[2:] * curved).sum(axis=0)
+    across[1] = columns.signed_across - (across[2:] * curved).sum(axis=0)
+    # A sum with itself needs no expansion, its mean square error is known.
+    diagonal = np.arange(len(columns.mean))
+    within[:, diagonal, diagonal] = 0
+    within[1, diagonal, diagonal] = np.diagonal(columns.signed_within) - centred**2 @ WEIGHTS
     return np.asarray(n * within + n * (n - 1) * across, dtype=np.float64)
 
 

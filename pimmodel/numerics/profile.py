@@ -32,7 +32,7 @@ SCORES: Floats = np.linspace(-6.0, 6.0, 97)
 
 _N_ROWS, _N_COLUMNS = 1024, 256  # sampled at most
 _BLOCK_ROWS, _BLOCK_COLUMNS = 16, 4  # every pair of a block's rows and columns is measured
-_MIN_BLOCKS, _MAX_SUMS = 16, 2**15  # fewer blocks where there are many wordline groups
+_MIN_BLOCKS, _MAX_SUMS = 16, 2**15  # fewer blocks where there are more than 8 wordline groups
 
 _N_TAIL = 4  # quantiles go on along a line beyond the fourth largest sum of the sample ...
 _TAIL_SPAN = 2.0  # ... as steep as over this many normal scores before it
@@ -50,11 +50,13 @@ class ColumnStatistics:
         worth: (S,) what one unit of a sum adds to the output.
         mean, std: (S,) of p.
         quantiles: (S, scores) p at the probability of each normal score, whole numbers.
-        within, across: (S, S) correlations of the normal scores of two sums of one output in one wordline
-            group and in two.
+        slope: (S,) what one unit of normal score moves p by; score stands for (p - mean) / slope below.
+        within, across: (S, S) correlation of the scores of two sums of one output, in one wordline group and
+            in two different ones.
         sign_within, sign_across: (S, S) mean product of the two columns' signs.
+        signed_within, signed_across: (S, S) mean product of the two sign * score.
         sign_signal: (S,) mean of sign * y, y the output.
-        score_signal: (S,) mean of sign * y * the normal score of p.
+        score_signal: (S,) mean of sign * score * y.
         signal_power: Mean of y^2 over the sampled pairs.
     """
 
@@ -63,10 +65,13 @@ class ColumnStatistics:
     mean: Floats
     std: Floats
     quantiles: Floats32
+    slope: Floats
     within: Floats32
     across: Floats32
     sign_within: Floats32
     sign_across: Floats32
+    signed_within: Floats32
+    signed_across: Floats32
     sign_signal: Floats
     score_signal: Floats
     signal_power: float
@@ -92,7 +97,7 @@ class ProductProfile:
     def statistics(self, chip: PimConfig) -> ColumnStatistics:
         """Column sums on a chip's crossbars. They depend on its DACs, cells and wordline groups alone.
 
-        Measured once for each, then remembered: 4 to 80 kB.
+        Measured once for each, then remembered: 2 to 100 kB.
 
         Raises:
             ValueError: the chip is a batch, or its activation_bits are not those of the profile.
@@ -169,15 +174,14 @@ def _measure(profile: ProductProfile, groups: tuple[slice, ...], dac_bits: int, 
     ordered = np.sort(sums.transpose(1, 0, 2).reshape(n_slices, -1), axis=1)
     mean, std = ordered.mean(axis=1, dtype=np.float64), ordered.std(axis=1, dtype=np.float64)
     quantiles = _quantiles(ordered, *_limits(stored, slices))
-    # What one unit of normal score moves a sum by: less than std where sums are far from Gaussian.
+    # Below std where sums are far from Gaussian; never far below, lest rare sums make correlations up.
     slope = np.maximum((quantiles - mean[:, None]) @ (WEIGHTS * SCORES), 0.2 * std)
     slope[std == 0] = 1.0
-    sums -= mean[:, None].astype(np.float32)
-    sums /= slope[:, None].astype(np.float32)
-    within, across = _mean_products(sums)
+    scores = (sums - mean[:, None].astype(np.float32)) / slope[:, None].astype(np.float32)
+    within, across = _mean_products(scores)
     sign_within, sign_across = _mean_products(signs)
+    signed_within, signed_across = _mean_products(scores * signs[:, in_column])
     signed_signal = signs * signal
-    score_signal = np.einsum("gsp,gsp->s", sums, signed_signal[:, in_column]) / signs[:, 0].size
     pairs = np.ix_(in_column, in_column)
     return ColumnStatistics(
         n_groups=len(groups),
@@ -185,12 +189,15 @@ def _measure(profile: ProductProfile, groups: tuple[slice, ...], dac_bits: int, 
         mean=mean,
         std=std,
         quantiles=quantiles,
+        slope=slope,
         within=np.clip(within, -1, 1),
         across=np.clip(across, -1, 1),
         sign_within=sign_within[pairs],
         sign_across=sign_across[pairs],
+        signed_within=signed_within,
+        signed_across=signed_across,
         sign_signal=signed_signal.mean(axis=(0, 2))[in_column],
-        score_signal=score_signal,
+        score_signal=np.einsum("gsp,gsp->s", scores, signed_signal[:, in_column]) / signed_signal[:, 0].size,
         signal_power=float(np.mean(signal**2)) or profile.signal_power,
     )
 
@@ -198,7 +205,7 @@ def _measure(profile: ProductProfile, groups: tuple[slice, ...], dac_bits: int, 
 def _blocks(n_rows: int, n_columns: int, n_groups: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows (blocks, r) and columns (blocks, c) to measure, r * c pairs in each block.
 
-    Many blocks of few pairs rather than one of many: both the inputs and the outputs then vary.
+    Many blocks rather than one of as many pairs: rows as well as columns then vary.
     """
     c = min(_BLOCK_COLUMNS, n_columns)
     r = min(_BLOCK_ROWS * _BLOCK_COLUMNS // c, n_rows)
