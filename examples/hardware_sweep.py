@@ -27,7 +27,7 @@ from moco.files import write_whole
 from moco.lowering import lower, pim_config
 from moco.report.figures import BLUE, FAINT, INK, MUTED, PAPER, VERMILLION, log_ticks, plain_axes, png
 from pimmodel import PimConfig, Workload, estimate
-from pimmodel.remarks import needed_adc_bits
+from pimmodel.numerics import required_adc_bits
 from spaces import HARDWARE_SPACE, PUBLISHED_NETWORKS, ArchitectureBatch, Space
 from studies.front import is_non_dominated
 
@@ -75,7 +75,7 @@ def sweep(workload: Workload, space: Space, calibration: str, limit: int) -> Swe
         result = estimate(workload, chips, calibration, by_operator=False)
         costs[rows] = np.stack([getattr(result, name) for name in COSTS], axis=1)
         is_exact[rows] = (
-            (np.asarray(chips.adc_bits) >= needed_adc_bits(chips))
+            (np.asarray(chips.adc_bits) >= required_adc_bits(chips))
             & (np.asarray(chips.activation_bits) == 8)
             & (np.asarray(chips.table_bits) >= 8)
         )
