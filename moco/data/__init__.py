@@ -3,7 +3,21 @@
 from moco.data.dataset import CtrDataset
 from moco.data.encode import NumericTransform
 from moco.data.load import DATASETS, load_dataset
+from moco.data.logs.options import LogOptions
+from moco.data.logs.prepare import prepare_log
+from moco.data.logs.stored import StoredLog
 from moco.data.rows import DataError, Rows
 from moco.data.schema import TableSchema
 
-__all__ = ["DATASETS", "CtrDataset", "DataError", "NumericTransform", "Rows", "TableSchema", "load_dataset"]
+__all__ = [
+    "DATASETS",
+    "CtrDataset",
+    "DataError",
+    "LogOptions",
+    "NumericTransform",
+    "Rows",
+    "StoredLog",
+    "TableSchema",
+    "load_dataset",
+    "prepare_log",
+]

@@ -6,10 +6,13 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from moco.data.dataset import CtrDataset, is_saved
 from moco.data.frappe import frappe_files, read_frappe
+from moco.data.logs.formats import LOG_FORMATS
+from moco.data.logs.read import read_log
 from moco.data.movielens import fetched_movielens_files, movielens_files, read_movielens
 from moco.data.rows import DataError
 from moco.data.synthetic import synthetic_dataset
@@ -24,11 +27,16 @@ class _Source:
     files: Callable[[Path], tuple[Path, ...]]
     read: Callable[..., CtrDataset]
     expected_path: str
+    has_own_cache: bool = False  # read also takes the cache folder, in which it keeps a stored log
 
 
 _SOURCES = {
     "frappe": _Source(frappe_files, read_frappe, "a folder with train.csv, valid.csv and test.csv"),
     "movielens-100k": _Source(movielens_files, read_movielens, "a folder with the three files of MovieLens-100k"),
+    **{
+        name: _Source(log_format.find, partial(read_log, name), log_format.expected_path, has_own_cache=True)
+        for name, log_format in LOG_FORMATS.items()
+    },
     "table": _Source(table_files, read_table, "a csv or parquet file, or a folder with train, valid and test files"),
 }
 DATASETS = (*_SOURCES, "synthetic")
@@ -48,11 +56,13 @@ def load_dataset(
     seed; "synthetic" is drawn anew each time.
 
     Args:
-        name: "frappe", "movielens-100k", "synthetic", or "table" for any csv or parquet.
+        name: "criteo", "avazu" or "kdd2012" (their raw files), "frappe", "movielens-100k", "synthetic", or "table" for
+            any csv or parquet.
         path: Where the raw files lie. "movielens-100k" is fetched through pip when no path is given.
         cache_dir: Folder of the cache; $XDG_CACHE_HOME/moco or ~/.cache/moco when not given.
         seed: Of the split and of synthetic rows.
-        **options: Those of the reader: `read_frappe`, `read_movielens`, `read_table`, `synthetic_dataset`.
+        **options: Those of the reader: `read_frappe`, `read_movielens`, `read_log`, `read_table`,
+            `synthetic_dataset`.
 
     Raises:
         DataError: the name, an option or a file cannot be used; the message says what to do.
@@ -62,7 +72,9 @@ def load_dataset(
     if not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise DataError(f"seed must be a whole number from 0 to 2**32 - 1, got {seed!r}")
     read: Callable[..., CtrDataset] = synthetic_dataset if name == "synthetic" else _SOURCES[name].read
-    known = [option for option in inspect.signature(read).parameters if option not in ("files", "seed")]
+    known = [
+        option for option in inspect.signature(read).parameters if option not in ("name", "files", "cache", "seed")
+    ]
     for option in options:
         if option not in known:
             raise DataError(f"unknown option {option!r} of data set {name!r}; options are {', '.join(known)}")
@@ -80,6 +92,8 @@ def load_dataset(
         files = fetched_movielens_files(cache / "movielens-100k-files")
     else:
         raise DataError(f"data set {name!r} needs a path: {_SOURCES[name].expected_path}")
+    if _SOURCES[name].has_own_cache:
+        return _SOURCES[name].read(files, cache, **options)
     entry = cache / f"{name}-{_cache_key(files, options)}"
     if is_saved(entry):
         try:

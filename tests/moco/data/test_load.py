@@ -17,10 +17,8 @@ def log(tmp_path: Path) -> Path:
 
 
 def test_names() -> None:
-    assert DATASETS == ("frappe", "movielens-100k", "table", "synthetic")
-    with pytest.raises(
-        DataError, match=r"unknown data set 'ml'; data sets are 'frappe', 'movielens-100k', 'table', 'synthetic'"
-    ):
+    assert DATASETS == ("frappe", "movielens-100k", "criteo", "avazu", "kdd2012", "table", "synthetic")
+    with pytest.raises(DataError, match=r"unknown data set 'ml'; data sets are 'frappe', 'movielens-100k', 'criteo', "):
         load_dataset("ml")
 
 
