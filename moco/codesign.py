@@ -116,7 +116,7 @@ class Costs:
     adc_shortfall_bits: NDArray[np.int64]
 
 
-_DESIGNS_AT_ONCE = 4096
+_DESIGNS_AT_ONCE = 2048
 """Bounds the memory that lowered networks take."""
 
 

@@ -21,7 +21,7 @@ from pimmodel.operators import (
 )
 from pimmodel.workload import Kind, Workload
 
-_CHUNK_OPERATORS = 2**17  # possible operators times designs worked on at once
+_CHUNK_OPERATORS = 2**16  # worked on at once: intermediate arrays stay in cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,7 +77,8 @@ def n_designs(workload: Workload, config: PimConfig) -> int:
 def chunks(workload: Workload, config: PimConfig, calibration: Calibration) -> Iterator[Chunk]:
     """The whole batch, some designs at a time."""
     n_rows = n_designs(workload, config)
-    step = max(1, _CHUNK_OPERATORS // max(1, len(workload.names)))
+    n_present = max(1, int(np.count_nonzero(workload.n_vectors)) // max(1, len(workload)))  # of a design, on average
+    step = max(1, _CHUNK_OPERATORS // n_present)
     columns = {kind: np.flatnonzero([other is kind for other in workload.kinds]) for kind in Kind}
     functions = function_indices(workload.functions)
     numbers = [
