@@ -19,7 +19,8 @@ from moco.lowering import lower, pim_config
 from moco.oracle import Oracle
 from moco.recipes import recipe_for
 from moco.supernet import TrainedSupernet
-from pimmodel import Calibration, Estimate, PimConfig, estimate, find_calibration, lossless_adc_bits
+from pimmodel import Calibration, Estimate, PimConfig, estimate, find_calibration
+from pimmodel.numerics import required_adc_bits
 from spaces import (
     HARDWARE_SPACE,
     WEIGHT_BITS,
@@ -139,10 +140,7 @@ def design_costs(
         estimate=Estimate.concatenate(estimates),
         macs=np.concatenate(macs),
         n_parameters=np.concatenate(n_parameters),
-        adc_shortfall_bits=lossless_adc_bits(
-            configs.n_active_wordlines, configs.dac_bits, configs.cell_bits, configs.weight_encoding
-        )
-        - configs.adc_bits,
+        adc_shortfall_bits=required_adc_bits(configs) - configs.adc_bits,
     )
 
 

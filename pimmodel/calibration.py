@@ -49,6 +49,14 @@ class Calibration(ABC):
         if missing := sorted({"lpddr4", "hbm2"} - self.drams.keys()):
             raise ValueError(f"drams of calibration {self.name!r} must name {missing[0]!r}")
 
+    def _check_lengths(self, n_entries: Mapping[str, int]) -> None:
+        """ValueError where a table of one value per bit has another length."""
+        for table, length in n_entries.items():
+            if (got := len(getattr(self, table))) != length:
+                raise ValueError(
+                    f"{table} of calibration {self.name!r} must have {length} entries, one per bit, got {got}"
+                )
+
     @property
     @abstractmethod
     def movement(self) -> Movement:

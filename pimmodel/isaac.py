@@ -70,13 +70,9 @@ class IsaacCalibration(Calibration):
 
     def __post_init__(self) -> None:
         Calibration.__post_init__(self)
-        lengths = dict.fromkeys(("adc_energy_pj", "adc_area_um2", "adc_samples_per_ns"), 12)
-        for table, length in (lengths | {"dac_energy_pj": 8, "dac_area_um2": 8}).items():
-            if len(getattr(self, table)) != length:
-                raise ValueError(
-                    f"{table} of calibration {self.name!r} must have {length} entries, one per bit, "
-                    f"got {len(getattr(self, table))}"
-                )
+        self._check_lengths(
+            {"adc_energy_pj": 12, "adc_area_um2": 12, "adc_samples_per_ns": 12, "dac_energy_pj": 8, "dac_area_um2": 8}
+        )
         for field, names in (
             ("ima_parts", {"input_register", "output_register"}),
             ("tile_parts", {"edram", "bus", "router", "shift_add", "output_register"}),

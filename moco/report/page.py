@@ -13,7 +13,8 @@ from moco.report.graph import picture_name
 from moco.report.inputs import ReportInputs
 from moco.report.plots import letter
 from moco.report.words import COST_LABELS, GLOSSARY, HARDWARE_FIELDS, power_of_ten
-from pimmodel import PimConfig, lossless_adc_bits
+from pimmodel import PimConfig
+from pimmodel.numerics import required_adc_bits
 from spaces import ArchitectureBatch, liveness
 
 if TYPE_CHECKING:
@@ -220,10 +221,7 @@ def _hardware(inputs: ReportInputs) -> str:
     for field in fields(PimConfig):
         label, unit = HARDWARE_FIELDS[field.name]
         rows.append([label, unit, *(str(getattr(design.hardware, field.name)) for _, design in inputs.chosen)])
-    lossless = [
-        str(int(lossless_adc_bits(chip.n_active_wordlines, chip.dac_bits, chip.cell_bits, chip.weight_encoding)))
-        for chip in (design.hardware for _, design in inputs.chosen)
-    ]
+    lossless = [str(int(required_adc_bits(chip))) for chip in (design.hardware for _, design in inputs.chosen)]
     rows.append(["ADC resolution that loses nothing", "bits", *lossless])
     names = [f"{letter(position)} · {role}" for position, (role, _) in enumerate(inputs.chosen)]
     return "\n".join(

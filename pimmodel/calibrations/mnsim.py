@@ -130,10 +130,9 @@ class MnsimCalibration(Calibration):
 
     def __post_init__(self) -> None:
         Calibration.__post_init__(self)
-        lengths = dict.fromkeys(("adc_power_mw", "adc_samples_per_ns", "adc_area_um2"), 12)
-        for name, length in (lengths | dict.fromkeys(("dac_power_mw", "dac_area_um2"), 8)).items():
-            if (got := len(getattr(self, name))) != length:
-                raise ValueError(f"{name} of calibration {self.name!r} must have {length} entries, got {got}")
+        self._check_lengths(
+            {"adc_power_mw": 12, "adc_samples_per_ns": 12, "adc_area_um2": 12, "dac_power_mw": 8, "dac_area_um2": 8}
+        )
         if self.buffer_nm not in self.buffers:
             nodes = ", ".join(map(str, self.buffers))
             raise ValueError(f"buffer_nm of calibration {self.name!r} must be one of {nodes}, got {self.buffer_nm}")

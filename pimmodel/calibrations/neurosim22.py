@@ -152,12 +152,7 @@ class NeurosimCalibration(Calibration):
 
     def __post_init__(self) -> None:
         Calibration.__post_init__(self)
-        for table, length in (("adc_area_um2", 12), ("dac_energy_pj", 8), ("dac_area_um2", 8)):
-            if len(getattr(self, table)) != length:
-                raise ValueError(
-                    f"{table} of calibration {self.name!r} must have {length} entries, one per bit, "
-                    f"got {len(getattr(self, table))}"
-                )
+        self._check_lengths({"adc_area_um2": 12, "dac_energy_pj": 8, "dac_area_um2": 8})
 
     @property
     def movement(self) -> Movement:

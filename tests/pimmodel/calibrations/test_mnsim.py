@@ -386,8 +386,8 @@ def test_work_outside_crossbars_is_that_of_isaac32() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"adc_power_mw": (1.0,)}, "adc_power_mw of calibration 'mnsim' must have 12 entries, got 1"),
-        ({"dac_area_um2": (1.0,) * 9}, "dac_area_um2 of calibration 'mnsim' must have 8 entries, got 9"),
+        ({"adc_power_mw": (1.0,)}, "adc_power_mw of calibration 'mnsim' must have 12 entries, one per bit, got 1"),
+        ({"dac_area_um2": (1.0,) * 9}, "dac_area_um2 of calibration 'mnsim' must have 8 entries, one per bit, got 9"),
         ({"buffer_nm": 32}, "buffer_nm of calibration 'mnsim' must be one of 90, 65, 45, got 32"),
     ],
 )
