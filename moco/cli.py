@@ -106,7 +106,7 @@ def run(
         SearchSettings(
             population_size=population,
             engine=engine,
-            calibration=calibration,
+            calibration=_calibration(calibration),
             max_energy_pj=max_energy_pj,
             max_latency_ns=max_latency_ns,
             max_area_mm2=max_area_mm2,
@@ -197,7 +197,7 @@ def search(
         SearchSettings(
             population_size=population,
             engine=engine,
-            calibration=calibration,
+            calibration=_calibration(calibration),
             max_energy_pj=max_energy_pj,
             max_latency_ns=max_latency_ns,
             max_area_mm2=max_area_mm2,
@@ -386,6 +386,11 @@ def _folder(out: Path | None, dataset: str) -> Path:
 
 def _absolute(path: Path | None) -> str | None:
     return None if path is None else str(path.expanduser().resolve())
+
+
+def _calibration(name_or_file: str) -> str:
+    """Files by their whole path, so that a run goes on from any folder."""
+    return str(Path(name_or_file).expanduser().resolve()) if Path(name_or_file).is_file() else name_or_file
 
 
 def _data_options(

@@ -25,9 +25,9 @@ class StudyRecord:
         """Refuses to mix trials of different questions: ValueError names the first difference."""
         compared = ("objectives", "constraints", "engine", "seed", "population_size")
         differences = [("space", self.space_digest, given.space_digest)]
-        differences += [(name, getattr(self, name), getattr(given, name)) for name in compared]
-        for name in sorted({*self.digests, *given.digests}):
+        for name in sorted({*self.digests, *given.digests}):  # before objectives, whose references follow from them
             differences.append((name, self.digests.get(name, "none"), given.digests.get(name, "none")))
+        differences += [(name, getattr(self, name), getattr(given, name)) for name in compared]
         for what, stored, new in differences:
             if stored != new:
                 raise ValueError(

@@ -221,3 +221,17 @@ def test_a_raw_log_is_described_whole(cli: Cli, tmp_path: Path) -> None:
     _, sampled, _ = cli("data", "criteo", tmp_path, "--set", "n_rows=100", "--set", "encoding=authors")
     assert re.search(r"train +400 ", sampled)
     assert re.search(r"C3 +10,131,227 ", sampled)
+
+
+def test_a_run_keeps_to_its_calibration_file(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = cli("calibrations", "isaac32")[1].replace('name = "isaac32"', 'name = "mine"')
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text(text)
+    run = ("run", "synthetic", *SMALL, "--epochs", 1, "--trials", 10, "--calibration", "mine.toml", "--out", "run")
+    code, _, err = cli(*run)
+    assert code == 0, err
+    monkeypatch.chdir("/")
+    assert cli("report", tmp_path / "run")[0] == 0
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text(text.replace('"10.0 ns"', '"11.0 ns"'))
+    cli.fails("was made with hardware model [0-9a-f]{16}, this is [0-9a-f]{16}: give the study a new name", *run)
