@@ -26,7 +26,7 @@ from moco.design import read_design
 from moco.files import write_whole
 from moco.lowering import lower, pim_config
 from moco.report.figures import BLUE, FAINT, INK, MUTED, PAPER, VERMILLION, log_ticks, plain_axes, png
-from pimmodel import PimConfig, Workload, estimate
+from pimmodel import PimConfig, Workload, estimate, find_calibration
 from pimmodel.numerics import required_adc_bits
 from spaces import HARDWARE_SPACE, PUBLISHED_NETWORKS, ArchitectureBatch, Space
 from studies.front import is_non_dominated
@@ -70,9 +70,10 @@ def sweep(workload: Workload, space: Space, calibration: str, limit: int) -> Swe
     if limit < min(LEAST_CHIPS, size):
         raise ValueError(f"limit must be at least {LEAST_CHIPS}, so that every choice is seen, got {limit}")
     numbers = np.arange(size) if limit >= size else np.sort(np.random.default_rng(0).choice(size, limit, replace=False))
+    constants = find_calibration(calibration)
     costs, is_exact = np.empty((len(numbers), len(COSTS))), np.empty(len(numbers), dtype=np.bool_)
     for rows, chips in chips_of(space, numbers):
-        result = estimate(workload, chips, calibration, by_operator=False)
+        result = estimate(workload, chips, constants, by_operator=False)
         costs[rows] = np.stack([getattr(result, name) for name in COSTS], axis=1)
         is_exact[rows] = (
             (np.asarray(chips.adc_bits) >= required_adc_bits(chips))

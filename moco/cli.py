@@ -283,9 +283,9 @@ def cost(
     from pimmodel import PimConfig, find_calibration
 
     if plot is not None:
-        from moco.report.breakdown import check_picture
+        from moco.report.breakdown import picture_kind
 
-        check_picture(plot)
+        kind = picture_kind(plot)
     constants = find_calibration(calibration)
     given = read_design(_text(design))
     n_dense = given.n_dense if dense is None else dense
@@ -297,12 +297,13 @@ def cost(
     if table is not None:
         write_text_whole(table, cost_csv(sheet))
     if plot is not None:
-        from moco.report.breakdown import breakdown_figure, picture
+        from moco.report.breakdown import breakdown_figure
+        from moco.report.figures import picture
 
         title = (
             f"{design.name}: {sheet.totals['energy_pj']:,.0f} pJ, {sheet.totals['area_mm2']:.4g} mm², {constants.name}"
         )
-        write_whole(plot, picture(breakdown_figure(sheet.parts, title), plot))
+        write_whole(plot, picture(breakdown_figure(sheet.parts, title), kind))
     typer.echo(cost_json(sheet) if as_json else cost_text(sheet, None if all_operators else 12))
 
 

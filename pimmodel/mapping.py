@@ -64,7 +64,7 @@ def crossbar_work(operators: Operators, n_copies: Floats, config: PimConfig) -> 
     size = operators.each(per_design(config.crossbar_size))
     active = operators.each(per_design(config.n_active_wordlines))
     cell_bits = operators.each(per_design(config.cell_bits))
-    arrays = operators.each(1.0 + (np.atleast_1d(config.weight_encoding) == "differential"))
+    arrays = operators.each(n_arrays(config))
     input_cycles = operators.each(np.ceil(per_design(config.activation_bits) / per_design(config.dac_bits)))
     adcs = operators.each(n_adcs(config))
     n_in, n_out, n_vectors = operators.in_features, operators.out_features, operators.n_vectors
@@ -150,6 +150,12 @@ def _halvings(part: Floats) -> Floats:
 def per_design(values: object) -> Floats:
     """A field of a configuration as floats, (B,) or (1,)."""
     return np.atleast_1d(np.asarray(values, dtype=np.float64))
+
+
+def n_arrays(config: PimConfig) -> Floats:
+    """(B,) bitlines behind one conversion: 2 where pairs of them are subtracted, else 1; (1,) for a scalar config."""
+    arrays: Floats = 1.0 + (np.atleast_1d(config.weight_encoding) == "differential")
+    return arrays
 
 
 def n_adcs(config: PimConfig) -> Floats:

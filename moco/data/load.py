@@ -13,6 +13,7 @@ from moco.data.dataset import CtrDataset, is_saved
 from moco.data.frappe import frappe_files, read_frappe
 from moco.data.logs.formats import LOG_FORMATS
 from moco.data.logs.read import read_log
+from moco.data.logs.source import file_state
 from moco.data.movielens import fetched_movielens_files, movielens_files, read_movielens
 from moco.data.rows import DataError
 from moco.data.synthetic import synthetic_dataset
@@ -118,6 +119,6 @@ def _cache_folder(cache_dir: str | Path | None) -> Path:
 
 
 def _cache_key(files: tuple[Path, ...], options: dict[str, object]) -> str:
-    states = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    states = [file_state(file) for file in files]
     key = json.dumps([_ENCODING_VERSION, states, options], sort_keys=True, default=repr)
     return hashlib.sha256(key.encode()).hexdigest()[:16]

@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import cast
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from moco.report.figures import COMPONENT_COLOURS, DPI, INK, MUTED, PAPER, component_label, plain_axes, short_number
+from moco.report.figures import COMPONENT_COLOURS, INK, MUTED, PICTURE_KINDS, component_label, plain_axes, short_number
 from pimmodel import Breakdown
-
-PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
-"""Kinds of picture file that `picture` writes."""
 
 _OPERATORS_SHOWN = 14
 _NUMBER_SPACE = 1.16
 """Room for a number behind the longest bar, as a multiple of its length."""
 
 
-def check_picture(path: Path) -> None:
-    """ValueError when a picture cannot be written under that name."""
-    if path.suffix.lower() not in PICTURE_SUFFIXES:
-        raise ValueError(f"a picture's name must end in {', '.join(PICTURE_SUFFIXES)}, got {path.name!r}")
-
-
-def picture(figure: Figure, path: Path) -> bytes:
-    """The figure in the format that the file's name ends in; equal figures give equal bytes.
+def picture_kind(path: Path) -> str:
+    """The kind of picture that a file's name asks for, one of PICTURE_KINDS.
 
     Raises:
-        ValueError: The name ends in none of PICTURE_SUFFIXES.
+        ValueError: The name ends in none of them.
     """
-    check_picture(path)
     kind = path.suffix.lower().removeprefix(".")
-    undated = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
-    content = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "moco", "pdf.fonttype": 42}):
-        figure.savefig(content, format=kind, dpi=DPI, facecolor=PAPER, metadata=undated)
-    return content.getvalue()
+    if kind not in PICTURE_KINDS:
+        suffixes = ", ".join(f".{known}" for known in PICTURE_KINDS)
+        raise ValueError(f"a picture's name must end in {suffixes}, got {path.name!r}")
+    return kind
 
 
 def breakdown_figure(parts: Breakdown, title: str = "") -> Figure:

@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Mapping
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -45,6 +46,9 @@ AXIS_LABELS = {
     "latency_ns": "latency of one inference, ns",
 }
 DPI = 160
+_DATED_BY = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
+PICTURE_KINDS = tuple(_DATED_BY)
+"""Kinds of picture file."""
 _DECADES_WITH_STEPS = 2.2
 """Axes that span fewer decades have ticks at 2 and 5 as well."""
 
@@ -56,8 +60,14 @@ def component_label(component: str) -> str:
 
 def png(figure: Figure) -> bytes:
     """The figure as a PNG file; equal figures give equal bytes."""
+    return picture(figure, "png")
+
+
+def picture(figure: Figure, kind: str) -> bytes:
+    """The figure as a file of one of PICTURE_KINDS; equal figures give equal bytes."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=DPI, facecolor=PAPER, metadata={"Software": None})
+    with mpl.rc_context({"svg.hashsalt": "moco", "pdf.fonttype": 42}):
+        figure.savefig(content, format=kind, dpi=DPI, facecolor=PAPER, metadata={_DATED_BY[kind]: None})
     return content.getvalue()
 
 

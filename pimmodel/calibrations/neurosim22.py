@@ -18,7 +18,7 @@ from pimmodel.calibrations.isaac32 import ISAAC32
 from pimmodel.components import Movement, by_bits
 from pimmodel.config import PimConfig
 from pimmodel.costs import Floats, OperatorCosts, Operators
-from pimmodel.mapping import n_adcs, per_design
+from pimmodel.mapping import n_adcs, n_arrays, per_design
 from pimmodel.scaling import scaled_digital
 
 SIDE = 4  # sub-arrays along one side of a tile; conventional mapping makes none smaller (Chip.cpp)
@@ -68,7 +68,7 @@ class _SubArrays:
                 n_adcs(config),
             )
         )
-        arrays = operators.each(1.0 + (np.atleast_1d(config.weight_encoding) == "differential"))
+        arrays = operators.each(n_arrays(config))
         groups = np.ceil(size / operators.each(per_design(config.n_active_wordlines)))
         input_cycles = np.ceil(activation_bits / operators.each(per_design(config.dac_bits)))
         slices = np.ceil(operators.weight_bits / cell_bits)

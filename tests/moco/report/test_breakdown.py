@@ -10,8 +10,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from moco.report.breakdown import PICTURE_SUFFIXES, breakdown_figure, picture
-from moco.report.figures import COMPONENT_COLOURS, component_label
+from moco.report.breakdown import breakdown_figure, picture_kind
+from moco.report.figures import COMPONENT_COLOURS, component_label, picture
 from pimmodel import COMPONENTS, Breakdown
 
 
@@ -72,15 +72,15 @@ def test_a_component_has_one_colour_in_all_panels() -> None:
         assert {to_hex(bar.get_facecolor()).upper() for bar in bars(figure, panel)} == expected
 
 
-@pytest.mark.parametrize("suffix", PICTURE_SUFFIXES)
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_equal_figures_give_equal_files(suffix: str) -> None:
-    first, second = (picture(breakdown_figure(parts(3)), Path(f"a{suffix}")) for _ in range(2))
+    first, second = (picture(breakdown_figure(parts(3)), picture_kind(Path(f"a{suffix}"))) for _ in range(2))
     assert first == second
     assert first[:5] in (b"\x89PNG\r", b"<?xml", b"%PDF-")
 
 
 def test_refusals() -> None:
     with pytest.raises(ValueError, match=r"must end in \.png, \.svg, \.pdf, got 'a\.gif'"):
-        picture(Figure(), Path("a.gif"))
+        picture_kind(Path("a.gif"))
     with pytest.raises(ValueError, match="shows one design, got 2"):
         breakdown_figure(parts(3, n_designs=2))

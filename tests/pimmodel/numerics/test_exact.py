@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from pimmodel import PimConfig
 from pimmodel.numerics import exact
 from pimmodel.numerics.adc import required_adc_bits
-from pimmodel.numerics.encoding import Encoding
+from pimmodel.numerics.encoding import ENCODINGS, Encoding
 from pimmodel.numerics.exact import SQNR_CAP_DB, exact_product, observed_adc_bits, sqnr_db
 from pimmodel.numerics.profile import profile_product
 
 Ints = NDArray[np.int64]
-ENCODINGS: tuple[Encoding, ...] = ("isaac", "differential")
 
 laws = settings(max_examples=40, deadline=None)
 
