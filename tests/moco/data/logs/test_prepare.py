@@ -159,11 +159,17 @@ def test_junk_is_refused_before_the_end(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "train.txt has no rows; lines of Criteo Kaggle are expected"),
-        (b"label\tI1\n0\t1\n", "train.txt begins with a header line"),
-        (b"0\t" * 39 + b"1\n", r"cannot split 1 rows, 0 of them with label 1, into 10 folds"),
-        (gzip.compress(b"0\t" * 3900)[:-9], "cannot read .*train.txt to its end .*; it is damaged, cut short or not"),
-        (b"\x00" * 3_000_000, "has a line longer than 1,048,576 bytes"),
+        pytest.param(b"", "train.txt has no rows; lines of Criteo Kaggle are expected", id="empty"),
+        pytest.param(b"label\tI1\n0\t1\n", "train.txt begins with a header line", id="header"),
+        pytest.param(
+            b"0\t" * 39 + b"1\n", r"cannot split 1 rows, 0 of them with label 1, into 10 folds", id="one-row"
+        ),
+        pytest.param(
+            gzip.compress(b"0\t" * 3900)[:-9],
+            "cannot read .*train.txt to its end .*; it is damaged, cut short or not",
+            id="gzip-cut-short",
+        ),
+        pytest.param(b"\x00" * 3_000_000, "has a line longer than 1,048,576 bytes", id="one-line"),
     ],
 )
 def test_a_file_that_is_no_log_leaves_nothing(content: bytes, message: str, tmp_path: Path) -> None:
