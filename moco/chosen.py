@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
 
-from moco.data import CtrDataset
+from moco.data import ClickLog
 from moco.design import Design
 from moco.files import write_text_whole
 from moco.retrain import FinalSettings, train_from_scratch
@@ -35,7 +35,7 @@ class FromScratch:
     key: str
     role: str
     seed: int
-    n_epochs: int
+    n_epochs: float
     valid_logloss: float
     valid_auc: float
     test_logloss: float
@@ -60,7 +60,7 @@ def chosen_designs(front: Sequence[Design]) -> list[tuple[str, Design]]:
 
 
 def train_chosen(
-    data: CtrDataset,
+    data: ClickLog,
     chosen: Sequence[tuple[str, Design]],
     file: Path,
     *,
@@ -112,13 +112,13 @@ def read_from_scratch(file: Path) -> list[FromScratch]:
         ) from error
 
 
-def _trained(data: CtrDataset, role: str, design: Design, settings: FinalSettings, seed: int) -> FromScratch:
+def _trained(data: ClickLog, role: str, design: Design, settings: FinalSettings, seed: int) -> FromScratch:
     trained = train_from_scratch(data, design.architecture, settings=settings, seed=seed)
     return FromScratch(
         key=design.key,
         role=role,
         seed=seed,
-        n_epochs=trained.best_epoch,
+        n_epochs=trained.n_epochs,
         valid_logloss=trained.valid.logloss,
         valid_auc=trained.valid.auc,
         test_logloss=trained.test.logloss,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moco.data import CtrDataset
+from moco.data import ClickLog
 from moco.design import Design, design_parts
 from moco.known import known_designs
 from moco.lowering import lower, pim_config
@@ -50,7 +51,7 @@ N_REFERENCE_DESIGNS = 2000
 
 
 def codesign_space(
-    data: CtrDataset,
+    data: ClickLog,
     kind: str = "nasrec-full",
     *,
     n_blocks: int = 7,
@@ -122,16 +123,29 @@ _DESIGNS_AT_ONCE = 2048
 
 
 def design_costs(
-    data: CtrDataset, space: CodesignSpace, genomes: Genomes, calibration: str | Calibration = "isaac32"
+    data: ClickLog,
+    space: CodesignSpace,
+    genomes: Genomes,
+    calibration: str | Calibration = "isaac32",
+    cardinalities: Sequence[int] | None = None,
 ) -> Costs:
-    """Costs of (B, P) genomes: lowering and the hardware model; no breakdown by operator."""
+    """Costs of (B, P) genomes: lowering and the hardware model; no breakdown by operator.
+
+    Args:
+        data: The click log.
+        space: Of the genomes.
+        genomes: (B, P).
+        calibration: Of the hardware model.
+        cardinalities: (F,) rows of the embedding tables on the chip; those of the data when left out.
+    """
+    cardinalities = data.cardinalities if cardinalities is None else cardinalities
     configs = pim_config(space.hardware_values(genomes))
     estimates, macs, n_parameters = [], [], []
     for start in range(0, len(genomes), _DESIGNS_AT_ONCE):
         rows = slice(start, start + _DESIGNS_AT_ONCE)
         networks = space.networks(genomes[rows])
         made = products(networks, len(data.dense), len(data.categorical))
-        workload = lower(networks, len(data.dense), data.cardinalities, made)
+        workload = lower(networks, len(data.dense), cardinalities, made)
         estimates.append(estimate(workload, configs.take(rows), calibration, by_operator=False))
         macs.append(made.macs)
         n_parameters.append(made.n_parameters)
@@ -151,12 +165,21 @@ class CodesignStudy:
         data: The click log.
         space: What is chosen.
         study: The study engine and its stored history.
+        calibration: Of the hardware model.
+        cardinalities: (F,) rows of the embedding tables on the chip.
     """
 
     def __init__(
-        self, data: CtrDataset, space: CodesignSpace, oracle: Oracle, study: Study, calibration: Calibration
+        self,
+        data: ClickLog,
+        space: CodesignSpace,
+        oracle: Oracle,
+        study: Study,
+        calibration: Calibration,
+        cardinalities: tuple[int, ...],
     ) -> None:
         self.data = data
+        self.cardinalities = cardinalities
         self.space = space
         self.study = study
         self.calibration = calibration
@@ -168,7 +191,7 @@ class CodesignStudy:
         `progress` is called now and then with how many of them are scored.
         """
         genomes = self.space.canonical(genomes)
-        costs = design_costs(self.data, self.space, genomes, self.calibration)
+        costs = design_costs(self.data, self.space, genomes, self.calibration, self.cardinalities)
         scores = self._oracle.score(
             self.space.networks(genomes), self.space.hardware_values(genomes)["table_bits"], progress=progress
         )
@@ -227,7 +250,7 @@ class CodesignStudy:
                 architecture=networks[row],
                 hardware=configs.take(row),
                 n_dense=len(self.data.dense),
-                cardinalities=self.data.cardinalities,
+                cardinalities=self.cardinalities,
                 logloss=float(trials.values[row, 0]),
                 auc=float(attributes["auc"][row]),
                 energy_pj=float(trials.values[row, 1]),
@@ -245,7 +268,7 @@ class CodesignStudy:
 
 def create_study(
     name: str,
-    data: CtrDataset,
+    data: ClickLog,
     space: CodesignSpace,
     supernet: TrainedSupernet,
     *,
@@ -255,6 +278,7 @@ def create_study(
     population_size: int = 100,
     calibration: str | Calibration = "isaac32",
     n_jobs: int | None = None,
+    cardinalities: Sequence[int] | None = None,
     max_energy_pj: float | None = None,
     max_latency_ns: float | None = None,
     max_area_mm2: float | None = None,
@@ -273,6 +297,8 @@ def create_study(
         population_size: Designs of a generation.
         calibration: Of the hardware model: a name, one at another node such as "isaac32@22nm", a file, or your own.
         n_jobs: Processes that score; by default one a core. Results do not depend on it.
+        cardinalities: (F,) rows of the embedding tables on the chip; those of the data when left out. A search on
+            capped tables or on a sample of a log costs the full ones.
         max_energy_pj: Cap on the energy of one inference; likewise the others.
         max_latency_ns: Cap on latency.
         max_area_mm2: Cap on chip area.
@@ -288,12 +314,18 @@ def create_study(
         "power_mw": max_power_mw,
     }
     constraints = [Constraint(name=ADC_SHORTFALL, limit=0.0, unit="bits"), *caps(given)]
+    on_chip = tuple(data.cardinalities if cardinalities is None else cardinalities)
+    if len(on_chip) != len(data.categorical) or min(on_chip, default=1) < 1:
+        raise ValueError(
+            f"cardinalities must name the table rows of each of the {len(data.categorical)} categorical fields of data "
+            f"{data.name!r}, got {on_chip}"
+        )
     oracle = Oracle(supernet, data, n_jobs=n_jobs)
     model = find_calibration(calibration)  # once: its file may change while the search goes on
     study = Study(
         name,
         space,
-        objectives(data, space, model),
+        objectives(data, space, model, on_chip),
         constraints,
         storage=storage,
         seed=seed,
@@ -304,11 +336,12 @@ def create_study(
             "data": data.digest,
             "supernet": oracle.digest,
             "hardware model": model.digest,
+            "table rows": hashlib.sha256(json.dumps(on_chip).encode()).hexdigest(),
         },
         summarise=lambda genomes: summaries(data, space, genomes),
-        describe=lambda genomes: design_texts(data, space, genomes),
+        describe=lambda genomes: design_texts(data, space, genomes, on_chip),
     )
-    return CodesignStudy(data, space, oracle, study, model)
+    return CodesignStudy(data, space, oracle, study, model, on_chip)
 
 
 def caps(limits: Mapping[str, float | None]) -> list[Constraint]:
@@ -323,15 +356,21 @@ def caps(limits: Mapping[str, float | None]) -> list[Constraint]:
     return constraints
 
 
-def objectives(data: CtrDataset, space: CodesignSpace, calibration: str | Calibration = "isaac32") -> list[Objective]:
+def objectives(
+    data: ClickLog,
+    space: CodesignSpace,
+    calibration: str | Calibration = "isaac32",
+    cardinalities: Sequence[int] | None = None,
+) -> list[Objective]:
     """Log loss, energy and latency, each minimised, with the reference point of the hypervolume.
 
     The reference point is what a sensible design stays below: the log loss of always predicting the mean label, and
     the energy and latency that 5 % of random designs with lossless ADCs exceed.
     """
-    mean = float(data.train.labels.mean())
+    mean = data.train.label_mean
     entropy = -(mean * math.log(mean) + (1 - mean) * math.log(1 - mean))
-    costs = design_costs(data, space, space.sample(np.random.default_rng(0), N_REFERENCE_DESIGNS), calibration)
+    genomes = space.sample(np.random.default_rng(0), N_REFERENCE_DESIGNS)
+    costs = design_costs(data, space, genomes, calibration, cardinalities)
     is_lossless = costs.adc_shortfall_bits <= 0
     rows = is_lossless if is_lossless.any() else np.ones_like(is_lossless)
     energy_pj, latency_ns = (
@@ -344,16 +383,16 @@ def objectives(data: CtrDataset, space: CodesignSpace, calibration: str | Calibr
     ]
 
 
-def design_texts(data: CtrDataset, space: CodesignSpace, genomes: Genomes) -> list[str]:
+def design_texts(data: ClickLog, space: CodesignSpace, genomes: Genomes, cardinalities: Sequence[int]) -> list[str]:
     """Each design as the JSON text of a design file, which `moco cost` reads."""
     networks, chips = space.networks(genomes), pim_config(space.hardware_values(genomes))
     return [
-        json.dumps(design_parts(networks[row], chips.take(row), len(data.dense), data.cardinalities))
+        json.dumps(design_parts(networks[row], chips.take(row), len(data.dense), cardinalities))
         for row in range(len(genomes))
     ]
 
 
-def summaries(data: CtrDataset, space: CodesignSpace, genomes: Genomes) -> list[dict[str, str | int | float]]:
+def summaries(data: ClickLog, space: CodesignSpace, genomes: Genomes) -> list[dict[str, str | int | float]]:
     """At most 20 readable parameters of each design: the chip's choices, and the network in figures."""
     networks = space.networks(genomes)
     live = liveness(networks)

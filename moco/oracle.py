@@ -24,11 +24,13 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from moco.data import CtrDataset, Rows
+from moco.data import ClickLog, Rows
 from moco.supernet.checkpoint import TrainedSupernet, held_out_rows, part
 from moco.supernet.head import RIDGE
-from moco.supernet.loop import Score, TensorRows, threads
+from moco.supernet.loop import threads
+from moco.supernet.metrics import Score
 from moco.supernet.network import Supernet
+from moco.supernet.rows import TensorRows
 from moco.supernet.score import FLOAT_BITS, Scorer
 from spaces.architecture import BLOCK_FIELDS, Architecture, ArchitectureBatch
 from spaces.nasrec import NasrecSpace
@@ -76,7 +78,7 @@ class Oracle:
     def __init__(
         self,
         supernet: TrainedSupernet,
-        data: CtrDataset,
+        data: ClickLog,
         *,
         n_refit_rows: int = N_ROWS,
         n_score_rows: int = N_ROWS,
@@ -92,8 +94,8 @@ class Oracle:
             )
         rng = np.random.default_rng((supernet.seed, 4))
         held_out = held_out_rows(len(data.train), supernet.settings, supernet.seed)
-        refit = _tensors(data.train, np.sort(rng.permutation(held_out)[:n_refit_rows]))
-        score = _tensors(data.valid, np.sort(rng.permutation(len(data.valid))[:n_score_rows]))
+        refit = _tensors(data.train.rows(np.sort(rng.permutation(held_out)[:n_refit_rows])))
+        score = _tensors(data.valid.rows(np.sort(rng.permutation(len(data.valid))[:n_score_rows])))
         for kind, rows in (("refit", refit), ("score", score)):
             if float(rows["labels"].min()) == float(rows["labels"].max()):
                 raise ValueError(
@@ -190,8 +192,8 @@ class _Worker:
             return self._scorer.score(*task)
 
 
-def _tensors(rows: Rows, chosen: NDArray[np.int64]) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(getattr(rows, name)[chosen]) for name in ("ids", "dense", "labels")}
+def _tensors(rows: Rows) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(getattr(rows, name)) for name in ("ids", "dense", "labels")}
 
 
 @lru_cache(maxsize=1)

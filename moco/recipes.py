@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from moco.data import CtrDataset
+from moco.data import ClickLog
 from moco.settings import FinalSettings, TrainSettings
 
 
@@ -50,7 +50,7 @@ RECIPES = {
 MANY_ROWS = 1_000_000
 
 
-def recipe_for(data: CtrDataset) -> Recipe:
+def recipe_for(data: ClickLog) -> Recipe:
     """The recipe of the data set's name; else one for small logs, or for logs of a million rows and more.
 
     Large logs take the widths of NASRec, larger batches, one epoch from scratch and little regularisation: there

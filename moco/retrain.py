@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from moco.data import CtrDataset
+from moco.data import ClickLog
 from moco.recipes import recipe_for
 from moco.settings import FinalSettings
-from moco.supernet.forward import Path
-from moco.supernet.loop import Optimiser, Score, TensorRows, device_named, dropped, logloss_of, score_of, threads
+from moco.supernet.checkpoint import CheckpointError, part, read_tensors, write_tensors
+from moco.supernet.forward import Path as NetworkPath
+from moco.supernet.loop import Trainer, TrainProgress, device_named, logloss_of, threads
+from moco.supernet.metrics import Score, score_of
 from moco.supernet.network import Network, forward_pass
+from moco.supernet.rows import TensorRows, rows_on
 from spaces.architecture import Architecture
 
 __all__ = ["FinalSettings", "TrainedNetwork", "train_from_scratch"]
+
+JUDGE_ROWS = 200_000
+"""Most valid rows on which rounds are compared; the chosen weights are scored on all."""
+
+FORMAT = "moco network 1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,21 +35,18 @@ class TrainedNetwork:
     """One network, trained from scratch and stopped at its lowest valid log loss.
 
     Attributes:
-        network: With the weights of the best epoch, on the CPU.
-        valid: Score on the valid rows at the best epoch.
-        test: Score on the test rows, read once, at the end.
-        history: Score on the valid rows after every epoch.
+        network: With the weights of the best round, on the CPU.
+        valid: Its score on the valid rows.
+        test: Its score on the test rows, read once, at the end.
+        history: Score after every round, an epoch or an equal part of a long one, on at most 200,000 valid rows.
+        n_epochs: Epochs done at the end of the best round.
     """
 
     network: Network
     valid: Score
     test: Score
     history: tuple[Score, ...]
-
-    @property
-    def best_epoch(self) -> int:
-        """The epoch, from 1, whose weights are kept."""
-        return 1 + self.history.index(self.valid)
+    n_epochs: float
 
     @property
     def weights(self) -> Mapping[str, Tensor]:
@@ -48,58 +55,126 @@ class TrainedNetwork:
 
 
 def train_from_scratch(
-    data: CtrDataset,
+    data: ClickLog,
     architecture: Architecture,
     *,
     settings: FinalSettings | None = None,
     seed: int = 0,
     device: str = "cpu",
+    checkpoint: str | Path | None = None,
+    progress: Callable[[TrainProgress], None] | None = None,
 ) -> TrainedNetwork:
     """Trains one network on the train rows, its weights rounded to the architecture's bits all along.
 
-    The same arguments give the same weights on one machine, bit for bit.
+    The same arguments give the same weights on one machine, bit for bit, interrupted or not. Inside
+    `moco.supernet.ranks.joined` the processes of torchrun train together.
 
     Args:
-        data: The click log.
+        data: The click log; rows of a stored log come from its memory map.
         architecture: The network; dead parts cost nothing.
         settings: Of the training; those of the data set's recipe when left out.
         seed: Of first weights, rows and dropout.
         device: "cpu", "auto", or another that torch knows.
+        checkpoint: File that is written after every round. When it is there, training goes on from it.
+        progress: Called every few steps.
 
     Raises:
+        CheckpointError: The file is damaged, or of another training.
         ValueError: The device cannot be used, or a bit width cannot be computed.
         FloatingPointError: The loss is not finite any more.
     """
     settings = settings or recipe_for(data).final
+    path = None if checkpoint is None else Path(checkpoint)
     with threads(settings.n_threads):
-        return _trained(data, architecture, settings, seed, device_named(device))
+        training = _Training(data, architecture, settings, seed, device_named(device), progress)
+        if path is not None and path.exists():
+            training.load(path)
+        while not training.trainer.is_finished:
+            training.run_round()
+            if path is not None:
+                training.trainer.keep(lambda: training.save(path))
+        return training.result()
 
 
-def _trained(
-    data: CtrDataset, architecture: Architecture, settings: FinalSettings, seed: int, place: torch.device
-) -> TrainedNetwork:
-    train, valid = TensorRows.of(data.train, place), TensorRows.of(data.valid, place)
-    network = Network(architecture, data.cardinalities, len(data.dense), seed).to(place)
-    path = Path.of(architecture)
-    n_steps = max(1, len(data.train) // settings.batch_size)
-    optimiser = Optimiser(
-        network.embedding.table, list(network.weights.parameters()), settings, n_steps=settings.epochs * n_steps
-    )
-    history: list[Score] = []
-    best: dict[str, Tensor] = {}
-    for epoch in range(settings.epochs):
-        rng = np.random.default_rng((seed, epoch))
-        dropout = torch.Generator(place).manual_seed(int(rng.integers(2**62)))
-        order = torch.from_numpy(rng.permutation(len(data.train))).to(place)
-        for step in range(n_steps):
-            batch = train.take(order[step * settings.batch_size : (step + 1) * settings.batch_size])
-            rows = dropped(network.embedding(batch.ids), settings.embedding_dropout, dropout)
-            logits = forward_pass(network, path, batch.dense, rows).logits()
-            optimiser.step(logloss_of(logits, batch.labels), epoch * n_steps + step)
-        history.append(score_of(network, valid))
-        if history[-1].logloss == min(score.logloss for score in history):
-            best = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    network.load_state_dict(best)
-    test = score_of(network, TensorRows.of(data.test, place))
-    best_valid = min(history, key=lambda score: score.logloss)
-    return TrainedNetwork(network.cpu().eval(), best_valid, test, tuple(history))
+class _Training:
+    """A training under way."""
+
+    def __init__(
+        self,
+        data: ClickLog,
+        architecture: Architecture,
+        settings: FinalSettings,
+        seed: int,
+        device: torch.device,
+        progress: Callable[[TrainProgress], None] | None,
+    ) -> None:
+        self._data, self._device = data, device
+        self._network = Network(architecture, data.cardinalities, len(data.dense), seed).to(device)
+        self._path = NetworkPath.of(architecture)
+        self._history: list[Score] = []
+        self._best: dict[str, Tensor] = {}
+        self._what = {
+            "data": data.digest,
+            "architecture": asdict(architecture),
+            "settings": asdict(settings),
+            "seed": seed,
+        }
+        self._valid = rows_on(data.valid, device)
+        self._judge = self._valid
+        if len(data.valid) > JUDGE_ROWS:
+            judge = np.random.default_rng((seed, 1, 0)).choice(len(data.valid), JUDGE_ROWS, replace=False)
+            self._judge = TensorRows.of(data.valid.rows(np.sort(judge)), device)
+        self.trainer = Trainer(
+            self._network.embedding,
+            (self._network.weights,),
+            settings,
+            rows_on(data.train, device),
+            np.arange(len(data.train)),
+            (seed,),
+            progress=progress,
+        )
+
+    def run_round(self) -> None:
+        """One pass over the train rows, or a part of it; at its end the network is scored."""
+
+        def loss_of(batch: TensorRows, rows: Tensor) -> Tensor:
+            return logloss_of(forward_pass(self._network, self._path, batch.dense, rows).logits(), batch.labels)
+
+        self.trainer.run(self.trainer.next_round(), loss_of)
+        score = score_of(self._network, self._judge)
+        self._history.append(score)
+        if score.logloss == min(one.logloss for one in self._history):
+            self._best = {name: value.detach().clone() for name, value in self._network.state_dict().items()}
+        self.trainer.note = f"valid log loss {score.logloss:.4f}, AUC {score.auc:.4f}"
+        self.trainer.report_round()
+
+    def save(self, path: Path) -> None:
+        """Everything that the rest of the training depends on."""
+        header = {"n_rounds_done": self.trainer.n_rounds_done, "history": [asdict(score) for score in self._history]}
+        tensors = {
+            **{f"current.{name}": value for name, value in self._network.state_dict().items()},
+            **{f"best.{name}": value for name, value in self._best.items()},
+            **{f"optimiser.{name}": value for name, value in self.trainer.state().items()},
+        }
+        write_tensors(path, FORMAT, {"training": self._what, **header}, tensors)
+
+    def load(self, path: Path) -> None:
+        """Takes up a training where `save` left it; CheckpointError where the file is of another one."""
+        header, tensors = read_tensors(path, FORMAT, "network in training")
+        if header.get("training") != json.loads(json.dumps(self._what)):
+            raise CheckpointError(
+                f"{path} holds a training of another network, or with other data, settings or seed: give another file"
+            )
+        self._network.load_state_dict(part(tensors, "current."))
+        self._best = {name: value.to(self._device) for name, value in part(tensors, "best.").items()}
+        self._history = [Score(**score) for score in header["history"]]
+        self.trainer.load(part(tensors, "optimiser."), header["n_rounds_done"])
+
+    def result(self) -> TrainedNetwork:
+        """The network with its best weights, on the CPU, and its scores on all valid and test rows."""
+        best = min(range(len(self._history)), key=lambda one: self._history[one].logloss)
+        self._network.load_state_dict(self._best)
+        valid = score_of(self._network, self._valid)
+        test = score_of(self._network, rows_on(self._data.test, self._device))
+        n_epochs = (best + 1) / self.trainer.n_rounds
+        return TrainedNetwork(self._network.cpu().eval(), valid, test, tuple(self._history), n_epochs)

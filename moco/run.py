@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from moco.chosen import FromScratch, chosen_designs, read_from_scratch, train_chosen
 from moco.codesign import CAPS, CodesignStudy, caps, codesign_space, create_study
-from moco.data import CtrDataset, TableSchema, load_dataset
+from moco.data import ClickLog, TableSchema, load_dataset
 from moco.files import write_text_whole
 from moco.progress import console, progress_bar
 from moco.recipes import Recipe, recipe_for
@@ -119,7 +119,7 @@ class Run:
         return self.folder / "study.db"
 
     @cached_property
-    def data(self) -> CtrDataset:
+    def data(self) -> ClickLog:
         """The click log."""
         options = dict(self.settings.options)
         if "schema" in options:

@@ -9,78 +9,108 @@ STRATEGIES = ("single-operator any-connection", "single-path", "any-path", "full
 """Path strategies of supernet training, as NASRec names them (see `sample_paths`)."""
 
 
+OPTIMISERS = ("adam", "adagrad")
+
+PRECISIONS = ("float32", "bfloat16")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FinalSettings:
-    """How one network is trained: Adam with a cosine decay to zero, stopped at the lowest valid log loss.
+class LoopSettings:
+    """How weights are trained, of one network or of many that share them: a learning rate that falls by a cosine.
 
     Attributes:
         epochs: Passes over the train rows.
-        batch_size: Rows of a step.
-        learning_rate: Of the first step.
-        embedding_l2: L2 penalty on the whole embedding table; large, since embeddings overfit first.
+        batch_size: Rows of a step, over all processes together.
+        optimiser: One of OPTIMISERS.
+        learning_rate: The highest one.
+        table_learning_rate: The same of embedding tables so large that only a batch's rows are updated, by row-wise
+            Adagrad.
+        adagrad_eps: Added to the root of Adagrad's accumulators, row-wise or not.
+        warm_up_share: Share of the steps over which the learning rate rises to its highest.
+        embedding_l2: L2 penalty on the whole embedding table, of a large one on the rows of the batch.
         embedding_dropout: Share of embedding values set to zero while training.
         clip_norm: Largest norm of the gradient.
+        precision: One of PRECISIONS; "bfloat16" computes products in 16 bits and keeps weights in 32 (torch.autocast).
         n_threads: Of torch on a CPU; results depend on it. More than one pays for wide networks in large batches only.
+    """
+
+    epochs: int
+    batch_size: int
+    optimiser: str = "adam"
+    learning_rate: float
+    table_learning_rate: float = 0.05
+    adagrad_eps: float = 1e-8
+    warm_up_share: float = 0.0
+    embedding_l2: float
+    embedding_dropout: float = 0.2
+    clip_norm: float = 10.0
+    precision: str = "float32"
+    n_threads: int = 1
+
+    def __post_init__(self) -> None:
+        check_positive(
+            self,
+            "epochs",
+            "batch_size",
+            "learning_rate",
+            "table_learning_rate",
+            "adagrad_eps",
+            "clip_norm",
+            "n_threads",
+        )
+        check_range(self, "embedding_l2", 0, math.inf)
+        check_range(self, "embedding_dropout", 0, 1)
+        check_range(self, "warm_up_share", 0, 1)
+        check_name(self, "optimiser", OPTIMISERS)
+        check_name(self, "precision", PRECISIONS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalSettings(LoopSettings):
+    """How one network is trained from scratch, and stopped at its lowest valid log loss; see `LoopSettings`.
+
+    The penalty on embeddings is large, since they overfit first.
     """
 
     epochs: int = 5
     batch_size: int = 1024
     learning_rate: float = 3e-3
     embedding_l2: float = 1e-2
-    embedding_dropout: float = 0.2
-    clip_norm: float = 10.0
-    n_threads: int = 1
-
-    def __post_init__(self) -> None:
-        check_positive(self, "epochs", "batch_size", "learning_rate", "clip_norm", "n_threads")
-        check_range(self, "embedding_l2", 0, math.inf)
-        check_range(self, "embedding_dropout", 0, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainSettings:
-    """How a supernet is trained.
+class TrainSettings(LoopSettings):
+    """How a supernet is trained; see `LoopSettings`.
 
     Small batches, embeddings that a small network has trained first, and blocks that first run all their operators
     are what makes sharing learn: without them no network of the space gets better than chance within some epochs.
+    Full paths explode now and then, so the gradient is clipped early.
 
     Attributes:
-        epochs: Passes over the train rows, after the embeddings' own.
-        batch_size: Rows of a step; every step trains one path.
-        learning_rate: Adam's, decayed by a cosine to zero.
-        embedding_l2: L2 penalty on the whole embedding table.
-        embedding_dropout: Share of embedding values set to zero while training.
-        clip_norm: Largest norm of the gradient; full paths explode now and then.
-        strategy: One of STRATEGIES.
+        strategy: One of STRATEGIES; every step trains one path.
         embedding_epochs: Epochs in which only an auxiliary network on the embeddings is trained; its loss stays added.
         full_path_share: Share of the steps over which the probability of a full block falls from 1 to 0.
         held_out_share: Share of the train rows that is kept for refitting heads.
-        n_threads: Of torch on a CPU; results depend on it. More than one pays for wide networks in large batches only.
     """
 
     epochs: int = 16
     batch_size: int = 256
     learning_rate: float = 2e-3
     embedding_l2: float = 5e-3
-    embedding_dropout: float = 0.2
     clip_norm: float = 5.0
     strategy: str = STRATEGIES[0]
     embedding_epochs: int = 2
     full_path_share: float = 0.25
     held_out_share: float = 0.1
-    n_threads: int = 1
 
     def __post_init__(self) -> None:
-        check_positive(self, "epochs", "batch_size", "learning_rate", "clip_norm", "n_threads")
+        LoopSettings.__post_init__(self)
         check_range(self, "embedding_epochs", 0, math.inf)
-        check_range(self, "embedding_l2", 0, math.inf)
-        check_range(self, "embedding_dropout", 0, 1)
         check_range(self, "full_path_share", 0, 1.000001)
         check_range(self, "held_out_share", 0, 1)
         if self.held_out_share == 0:
             raise ValueError("held_out_share must be above 0: heads are refitted on rows that the supernet never saw")
-        if self.strategy not in STRATEGIES:
-            raise ValueError(f"unknown strategy {self.strategy!r}; strategies are {', '.join(map(repr, STRATEGIES))}")
+        check_name(self, "strategy", STRATEGIES)
 
 
 def check_positive(settings: object, *names: str) -> None:
@@ -96,3 +126,11 @@ def check_range(settings: object, name: str, low: float, high: float) -> None:
     value = getattr(settings, name)
     if not low <= value < high:
         raise ValueError(f"{name} must be at least {low} and below {high}, got {value}")
+
+
+def check_name(settings: object, name: str, known: tuple[str, ...]) -> None:
+    """ValueError when a setting is not one of the known names."""
+    value = getattr(settings, name)
+    if value not in known:
+        kinds = {"strategy": "strategies"}.get(name, f"{name}s")
+        raise ValueError(f"unknown {name} {value!r}; {kinds} are {', '.join(map(repr, known))}")

@@ -5,15 +5,20 @@ from moco.data.encode import NumericTransform
 from moco.data.load import DATASETS, load_dataset
 from moco.data.logs.options import LogOptions
 from moco.data.logs.prepare import prepare_log
-from moco.data.logs.stored import StoredLog
+from moco.data.logs.stored import LogPart, StoredLog
 from moco.data.rows import DataError, Rows
 from moco.data.schema import TableSchema
 
+ClickLog = CtrDataset | StoredLog
+"""An encoded log: in memory, or on the disk at any size."""
+
 __all__ = [
     "DATASETS",
+    "ClickLog",
     "CtrDataset",
     "DataError",
     "LogOptions",
+    "LogPart",
     "NumericTransform",
     "Rows",
     "StoredLog",

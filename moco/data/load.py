@@ -14,6 +14,7 @@ from moco.data.frappe import frappe_files, read_frappe
 from moco.data.logs.formats import LOG_FORMATS
 from moco.data.logs.read import read_log
 from moco.data.logs.source import file_state
+from moco.data.logs.stored import StoredLog
 from moco.data.movielens import fetched_movielens_files, movielens_files, read_movielens
 from moco.data.rows import DataError
 from moco.data.synthetic import synthetic_dataset
@@ -26,7 +27,7 @@ _ENCODING_VERSION = 1
 @dataclass(frozen=True, slots=True)
 class _Source:
     files: Callable[[Path], tuple[Path, ...]]
-    read: Callable[..., CtrDataset]
+    read: Callable[..., CtrDataset | StoredLog]
     expected_path: str
     has_own_cache: bool = False  # read also takes the cache folder, in which it keeps a stored log
 
@@ -50,7 +51,7 @@ def load_dataset(
     cache_dir: str | Path | None = None,
     seed: int = 0,
     **options: object,
-) -> CtrDataset:
+) -> CtrDataset | StoredLog:
     """Load a data set by name.
 
     What was read is kept in a cache, under a key of the source files (path, size, time of change), the options and the
@@ -72,7 +73,7 @@ def load_dataset(
         raise DataError(f"unknown data set {name!r}; data sets are {', '.join(map(repr, DATASETS))}")
     if not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise DataError(f"seed must be a whole number from 0 to 2**32 - 1, got {seed!r}")
-    read: Callable[..., CtrDataset] = synthetic_dataset if name == "synthetic" else _SOURCES[name].read
+    read: Callable[..., CtrDataset | StoredLog] = synthetic_dataset if name == "synthetic" else _SOURCES[name].read
     known = [
         option for option in inspect.signature(read).parameters if option not in ("name", "files", "cache", "seed")
     ]
@@ -102,6 +103,7 @@ def load_dataset(
         except DataError:
             pass  # damaged: read anew and replaced
     dataset = read(files, **options)
+    assert isinstance(dataset, CtrDataset)
     dataset.save(entry)
     return dataset
 

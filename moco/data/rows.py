@@ -1,6 +1,7 @@
 """The rows of one part of a log as arrays, and the error of this package."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,3 +37,12 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def label_mean(self) -> float:
+        """Share of rows with label 1."""
+        return float(self.labels.mean(dtype=np.float64))
+
+    def rows(self, indices: NDArray[np.integer[Any]]) -> "Rows":
+        """Rows by their index, in the order asked for; repeats are allowed."""
+        return Rows(self.ids[indices], self.dense[indices], self.labels[indices])

@@ -170,7 +170,7 @@ def _chosen(inputs: ReportInputs, pictures: Mapping[str, bytes]) -> str:
     ]
     name_of = {design.key: f"{letter(position)} · {role}" for position, (role, design) in enumerate(inputs.chosen)}
     runs = [
-        [name_of[run.key], run.key[:_KEY_DIGITS], str(run.seed), str(run.n_epochs)]
+        [name_of[run.key], run.key[:_KEY_DIGITS], str(run.seed), f"{run.n_epochs:.3g}"]
         + [figure_text(name, getattr(run, name)) for name in TRAINED_FIGURES]
         for key in name_of
         for run in inputs.from_scratch
@@ -293,7 +293,7 @@ def _search(inputs: ReportInputs, pictures: Mapping[str, bytes]) -> str:
             pictures["supernet.png"],
             "Median log loss of the supernet's monitored networks over the epochs",
             "Median log loss of a fixed set of networks on valid rows, with the supernet's shared weights; the weights "
-            "of the marked epoch score the designs.",
+            "at the marked point score the designs.",
         ),
         markup.element("h3", "Digests"),
         markup.terms(digests),

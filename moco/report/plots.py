@@ -243,16 +243,16 @@ def hypervolume_over_trials(hypervolumes: NDArray[np.float64], n_trials: NDArray
     return figure
 
 
-def supernet_history(logloss: Sequence[float]) -> Figure:
-    """Median log loss of the supernet's monitored networks on valid rows after each epoch; the best epoch is marked."""
+def supernet_history(n_epochs: Sequence[float], logloss: Sequence[float]) -> Figure:
+    """Median log loss of the supernet's monitored networks on valid rows after each round; the best one is marked."""
     figure = Figure(figsize=(7.4, 3.6), layout="constrained")
     axes = figure.add_subplot()
-    epochs, best = range(1, len(logloss) + 1), int(np.argmin(logloss))
-    axes.plot(epochs, logloss, color=BLUE, linewidth=1.8, marker="o", markersize=4, markeredgewidth=0)
-    axes.plot([best + 1], [logloss[best]], color=VERMILLION, marker="o", markersize=8, linestyle="none")
+    best = int(np.argmin(logloss))
+    axes.plot(n_epochs, logloss, color=BLUE, linewidth=1.8, marker="o", markersize=4, markeredgewidth=0)
+    axes.plot([n_epochs[best]], [logloss[best]], color=VERMILLION, marker="o", markersize=8, linestyle="none")
     axes.set_xlabel("epochs of supernet training")
     axes.set_ylabel("median log loss\non valid rows (supernet)")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=max(n_epochs) > 4))
     plain_axes(axes)
     return figure
 

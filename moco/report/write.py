@@ -71,7 +71,9 @@ def report_pictures(inputs: ReportInputs, front: Sequence[Design], trials: Trial
         labels = [f"{plots.letter(position)} · {role}" for position, (role, _) in enumerate(inputs.chosen)]
         energy_pj = trials.attributes["energy_by_component_pj"][rows]
         figures["energy_breakdown.png"] = plots.energy_breakdown(labels, energy_pj)
-    figures["supernet.png"] = plots.supernet_history([epoch.valid_logloss for epoch in inputs.supernet.history])
+    figures["supernet.png"] = plots.supernet_history(
+        [one.n_epochs for one in inputs.supernet.history], [one.valid_logloss for one in inputs.supernet.history]
+    )
     for name, (_, design) in zip(names, inputs.chosen, strict=True):
         figures[name] = network_figure(design.architecture, design.n_dense, len(design.cardinalities))
     return {name: png(figure) for name, figure in figures.items()}

@@ -1,16 +1,17 @@
 """The supernet: every network of a space in one set of shared weights, and networks cut out of it. torch."""
 
 from moco.settings import STRATEGIES, FinalSettings, TrainSettings
-from moco.supernet.checkpoint import CheckpointError, Epoch, TrainedSupernet, load_supernet
+from moco.supernet.checkpoint import CheckpointError, Round, TrainedSupernet, load_supernet
+from moco.supernet.loop import TrainProgress
 from moco.supernet.network import Network, Supernet
-from moco.supernet.train import TrainProgress, train_supernet
+from moco.supernet.train import train_supernet
 
 __all__ = [
     "STRATEGIES",
     "CheckpointError",
-    "Epoch",
     "FinalSettings",
     "Network",
+    "Round",
     "Supernet",
     "TrainProgress",
     "TrainSettings",

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from moco.data import CtrDataset
+from moco.data import ClickLog
 from moco.files import write_whole
 from moco.settings import TrainSettings
 from moco.supernet.network import Supernet
 from spaces.codesign import CodesignSpace
 from spaces.nasrec import NasrecSpace
 
-FORMAT = "moco supernet 1"
+FORMAT = "moco supernet 2"
 HEADER = "moco"
 """The one entry of the file's metadata: JSON."""
 
@@ -33,15 +33,17 @@ class CheckpointError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Epoch:
-    """What one epoch of supernet training came to.
+class Round:
+    """What supernet training had come to at the end of a round: an epoch, or an equal part of a long one.
 
     Attributes:
-        train_logloss: Mean over the epoch's steps, each on its own random path.
+        n_epochs: Epochs done by then.
+        train_logloss: Mean over the round's steps, each on its own random path.
         valid_logloss: Median of the monitored networks' on valid rows, with refitted heads.
         valid_auc: The same of the AUC.
     """
 
+    n_epochs: float
     train_logloss: float
     valid_logloss: float
     valid_auc: float
@@ -49,26 +51,26 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class TrainedSupernet:
-    """A supernet with the weights of its best epoch.
+    """A supernet with the weights of its best round.
 
     Attributes:
         supernet: The weights.
         settings: How it was trained.
         seed: Of its training.
-        history: Every epoch.
+        history: Every round.
         data_digest: Of the data it was trained on.
     """
 
     supernet: Supernet
     settings: TrainSettings
     seed: int
-    history: tuple[Epoch, ...]
+    history: tuple[Round, ...]
     data_digest: str
 
     @property
-    def best_epoch(self) -> int:
-        """The epoch, from 1, with the lowest valid log loss: the one whose weights are kept."""
-        return best_epoch(self.history)
+    def best(self) -> Round:
+        """The round with the lowest valid log loss: the one whose weights are kept."""
+        return best_round(self.history)
 
     @cached_property
     def digest(self) -> str:
@@ -82,17 +84,16 @@ class TrainedSupernet:
 
     def summary(self) -> str:
         """One line for people."""
-        best = self.history[self.best_epoch - 1]
         n_weights = sum(parameter.numel() for parameter in self.supernet.parameters())
         return (
-            f"{n_weights:,} weights, epoch {self.best_epoch} of {len(self.history)}: "
-            f"median valid log loss {best.valid_logloss:.4f}, AUC {best.valid_auc:.4f} of random networks"
+            f"{n_weights:,} weights, epoch {self.best.n_epochs:.3g} of {self.settings.epochs}: "
+            f"median valid log loss {self.best.valid_logloss:.4f}, AUC {self.best.valid_auc:.4f} of random networks"
         )
 
 
-def best_epoch(history: tuple[Epoch, ...]) -> int:
-    """The epoch, from 1, with the lowest valid log loss."""
-    return 1 + min(range(len(history)), key=lambda epoch: history[epoch].valid_logloss)
+def best_round(history: tuple[Round, ...]) -> Round:
+    """The round with the lowest valid log loss, the first of equal ones."""
+    return min(history, key=lambda one: one.valid_logloss)
 
 
 def held_out_rows(n_rows: int, settings: TrainSettings, seed: int) -> NDArray[np.int64]:
@@ -106,24 +107,24 @@ class SavedState:
     """What a supernet file holds.
 
     Attributes:
-        tensors: "supernet.<weight>" of the best epoch; while training also "current.<weight>", "auxiliary.<weight>"
-            and "adam.<moment>".
-        n_epochs_done: Epochs done, those of the embeddings counted.
+        tensors: "supernet.<weight>" of the best round; while training also "current.<weight>", "auxiliary.<weight>"
+            and "optimiser.<moment>".
+        n_rounds_done: Rounds done, those of the embeddings counted.
         is_finished: Whether training has ended.
         settings: Of the training.
         seed: Of the training.
-        history: Epochs so far, those of the embeddings left out.
+        history: Rounds so far, those of the embeddings left out.
         data_digest: Of the data.
         space: The space, as `NasrecSpace.to_dict` gives it.
         space_digest: Of the space.
     """
 
     tensors: Mapping[str, Tensor]
-    n_epochs_done: int
+    n_rounds_done: int
     is_finished: bool
     settings: TrainSettings
     seed: int
-    history: tuple[Epoch, ...]
+    history: tuple[Round, ...]
     data_digest: str
     space: Mapping[str, Any]
     space_digest: str
@@ -132,51 +133,67 @@ class SavedState:
 def write_state(path: Path, state: SavedState) -> None:
     """Writes a supernet file, whole or not at all."""
     header = {
-        "format": FORMAT,
-        "n_epochs_done": state.n_epochs_done,
+        "n_rounds_done": state.n_rounds_done,
         "is_finished": state.is_finished,
         "settings": asdict(state.settings),
         "seed": state.seed,
-        "history": [asdict(epoch) for epoch in state.history],
+        "history": [asdict(one) for one in state.history],
         "data_digest": state.data_digest,
         "space": dict(state.space),
         "space_digest": state.space_digest,
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(state.tensors.items())}
-    write_whole(path, safetensors.torch.save(tensors, metadata={HEADER: json.dumps(header)}))
+    write_tensors(path, FORMAT, header, state.tensors)
 
 
-def read_state(path: Path, data: CtrDataset, space: NasrecSpace) -> SavedState:
-    """Reads a supernet file of this data and space.
+def write_tensors(path: Path, format_name: str, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Writes a safetensors file of a format of ours with a header of plain JSON, whole or not at all."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
+    metadata = {HEADER: json.dumps({"format": format_name, **header})}
+    write_whole(path, safetensors.torch.save(plain, metadata=metadata))
+
+
+def read_tensors(path: Path, format_name: str, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Header and tensors of a file that `write_tensors` wrote; `kind` says in messages what is due.
 
     Raises:
-        CheckpointError: There is no such file, it is damaged or something else, or it belongs to other data or another
-            space.
+        CheckpointError: There is no such file, it is damaged, or it is something else.
     """
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[HEADER])
-            if header["format"] != FORMAT:
-                raise CheckpointError(f"{path} has format {header['format']!r}, this version reads {FORMAT!r}")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if header["format"] != format_name:
+                raise CheckpointError(f"{path} has format {header['format']!r}, this version reads {format_name!r}")
+            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no {kind} at {path}: train one first") from error
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} is not a {kind}, or is damaged or cut short ({error}): remove it and train again"
+        ) from error
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} is a safetensors file of something else ({error})") from error
+
+
+def read_state(path: Path, data: ClickLog, space: NasrecSpace) -> SavedState:
+    """Reads a supernet file of this data and space.
+
+    Raises:
+        CheckpointError: See `read_tensors`; or it belongs to other data or another space.
+    """
+    header, tensors = read_tensors(path, FORMAT, "supernet")
+    try:
         state = SavedState(
             tensors=tensors,
-            n_epochs_done=header["n_epochs_done"],
+            n_rounds_done=header["n_rounds_done"],
             is_finished=header["is_finished"],
             settings=TrainSettings(**header["settings"]),
             seed=header["seed"],
-            history=tuple(Epoch(**epoch) for epoch in header["history"]),
+            history=tuple(Round(**one) for one in header["history"]),
             data_digest=header["data_digest"],
             space=header["space"],
             space_digest=header["space_digest"],
         )
-    except FileNotFoundError as error:
-        raise CheckpointError(f"there is no supernet at {path}: train one first") from error
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{path} is not a supernet, or is damaged or cut short ({error}): remove it and train again"
-        ) from error
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is a safetensors file of something else ({error})") from error
     for name, saved, given in (
         ("data", state.data_digest, data.digest),
@@ -190,7 +207,7 @@ def read_state(path: Path, data: CtrDataset, space: NasrecSpace) -> SavedState:
     return state
 
 
-def load_supernet(path: str | Path, data: CtrDataset, space: NasrecSpace | CodesignSpace) -> TrainedSupernet:
+def load_supernet(path: str | Path, data: ClickLog, space: NasrecSpace | CodesignSpace) -> TrainedSupernet:
     """The trained supernet that a file holds.
 
     Raises:
@@ -201,13 +218,13 @@ def load_supernet(path: str | Path, data: CtrDataset, space: NasrecSpace | Codes
     state = read_state(path, data, space)
     if not state.is_finished:
         raise CheckpointError(
-            f"{path} holds a supernet in training, {state.n_epochs_done} epochs done: "
+            f"{path} holds a supernet in training, {state.n_rounds_done} rounds done: "
             "train with the same file and settings to end it"
         )
     return trained(path, state, data, space)
 
 
-def trained(path: Path, state: SavedState, data: CtrDataset, space: NasrecSpace) -> TrainedSupernet:
+def trained(path: Path, state: SavedState, data: ClickLog, space: NasrecSpace) -> TrainedSupernet:
     """The trained supernet of a finished state; CheckpointError when its weights do not fit the space."""
     supernet = Supernet(space, data.cardinalities, seed=0)
     try:

@@ -1,158 +1,197 @@
-"""What every training loop here needs: rows as tensors, the optimiser with its schedule, predictions and metrics."""
+"""The loop of every training: steps in rounds, all randomness from the seed, so that it goes on where it stopped."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional
 
-from moco.data import Rows
-from moco.settings import FinalSettings, TrainSettings
-from moco.supernet.network import SPARSE_TABLE_ROWS
+from moco.settings import LoopSettings
+from moco.supernet.network import Embedding
+from moco.supernet.optimiser import Optimiser
+from moco.supernet.ranks import Ranks, shared
+from moco.supernet.rows import MappedRows, TensorRows
 
-PREDICT_BATCH = 512
-"""Rows of a batch without gradients: larger ones fall out of the processor's cache."""
+ROUND_STEPS = 5_000
+"""Most steps between two looks at valid rows: an epoch has one round, or several equal ones."""
 
+STEPS_BETWEEN_REPORTS = 20
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """How well predictions fit labels.
-
-    Attributes:
-        logloss: Mean binary cross-entropy in nats.
-        auc: Area under the receiver operating characteristic.
-    """
-
-    logloss: float
-    auc: float
-
-    @staticmethod
-    def of(labels: NDArray[np.float32], logits: NDArray[np.float32]) -> Score:
-        """The score of (N,) logits."""
-        wide = logits.astype(np.float64)
-        return Score(
-            logloss=float(np.mean(np.logaddexp(0, wide) - labels * wide)), auc=float(roc_auc_score(labels, wide))
-        )
+QUICK_WRITE_S, WRITING_SHARE = 1.0, 0.05
+"""A checkpoint that takes longer to write than this is written only so often that it takes this share of the time."""
 
 
 @dataclass(frozen=True, slots=True)
-class TensorRows:
-    """Rows on a device.
+class TrainProgress:
+    """Where a training stands.
 
     Attributes:
-        ids: (N, F) field-local ids.
-        dense: (N, D).
-        labels: (N,).
+        n_rows: Rows seen so far.
+        n_rows_total: Rows of the whole training.
+        note: The last figures, for people.
     """
 
-    ids: Tensor
-    dense: Tensor
-    labels: Tensor
-
-    @staticmethod
-    def of(rows: Rows, device: torch.device) -> TensorRows:
-        """The rows, copied to the device."""
-        return TensorRows(*(torch.from_numpy(a.copy()).to(device) for a in (rows.ids, rows.dense, rows.labels)))
-
-    def take(self, index: Tensor) -> TensorRows:
-        """The rows of an index."""
-        return TensorRows(self.ids[index], self.dense[index], self.labels[index])
-
-    def batches(self, size: int) -> Iterator[TensorRows]:
-        """All rows in order, `size` at a time."""
-        for parts in zip(*(torch.split(x, size) for x in (self.ids, self.dense, self.labels)), strict=True):
-            yield TensorRows(*parts)
+    n_rows: int
+    n_rows_total: int
+    note: str
 
 
-class Optimiser:
-    """Adam on a network and its embedding table, with clipping and a cosine decay over n_steps.
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round consists of.
 
-    Weights without a gradient, of parts that a step did not compute, stay as they are. Of a table so large that its
-    gradient is sparse, each step updates and penalises the rows of the batch only, and does not clip them.
+    Attributes:
+        steps: (n,) numbers of its steps in the whole training; below 0 in epochs at the full learning rate.
+        order: (n * batch_size,) the rows of its batches, one batch after another.
+        dropout_seed: Of the embeddings' dropout.
+        rng: For all other randomness of the round.
+    """
+
+    steps: NDArray[np.int64]
+    order: NDArray[np.int64]
+    dropout_seed: int
+    rng: np.random.Generator
+
+
+class Trainer:
+    """Optimises an embedding table and other weights, round by round; under torchrun together with other processes.
+
+    Args:
+        embedding: The table.
+        parts: The modules that hold all other weights.
+        settings: Of the training.
+        rows: Where batches come from.
+        chosen: (N,) the rows that are trained on.
+        seed: Key of all randomness.
+        n_first_epochs: Epochs at the full learning rate before those of the settings.
+        progress: Called every few steps.
+
+    Attributes:
+        n_rounds_done: Of the whole training.
+        n_steps: Of an epoch.
+        n_rounds: Of an epoch.
+        note: What progress says beside the counts.
+
+    Raises:
+        ValueError: The batch cannot be shared evenly between the processes.
     """
 
     def __init__(
-        self, table: nn.Parameter, others: list[nn.Parameter], settings: TrainSettings | FinalSettings, n_steps: int
+        self,
+        embedding: Embedding,
+        parts: Sequence[nn.Module],
+        settings: LoopSettings,
+        rows: TensorRows | MappedRows,
+        chosen: NDArray[np.int64],
+        seed: tuple[int, ...],
+        *,
+        n_first_epochs: int = 0,
+        progress: Callable[[TrainProgress], None] | None = None,
     ) -> None:
-        self._table, self._others = table, others
-        self._settings = settings
-        self._n_steps = n_steps
-        rate = settings.learning_rate
-        self._has_sparse_table = len(table) > SPARSE_TABLE_ROWS
-        if self._has_sparse_table:
-            self._adams = [torch.optim.SparseAdam([table], lr=rate), torch.optim.Adam(others, lr=rate, fused=True)]
-        else:
-            groups: list[dict[str, Any]] = [
-                {"params": [table], "weight_decay": settings.embedding_l2},
-                {"params": others},
-            ]
-            self._adams = [torch.optim.Adam(groups, lr=rate, fused=True)]
-
-    def step(self, loss: Tensor, step: int) -> None:
-        """One update; `step` counts from 0, and below 0 for steps at the full rate.
-
-        Raises:
-            FloatingPointError: The loss is not finite.
-        """
-        if not math.isfinite(loss.item()):
-            raise FloatingPointError(
-                f"training diverged: the loss of step {step} is {loss.item()}; take a lower learning_rate than "
-                f"{self._settings.learning_rate} or a lower clip_norm than {self._settings.clip_norm}"
+        self._ranks = Ranks.here()
+        if settings.batch_size % self._ranks.n_ranks:
+            raise ValueError(
+                f"batch_size must be a multiple of the {self._ranks.n_ranks} processes, got {settings.batch_size}"
             )
-        for adam in self._adams:
-            adam.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        if self._has_sparse_table:
-            self._penalise_rows()
-            nn.utils.clip_grad_norm_(self._others, self._settings.clip_norm)
-        else:
-            nn.utils.clip_grad_norm_([self._table, *self._others], self._settings.clip_norm)
-        for adam in self._adams:
-            for group in adam.param_groups:
-                group["lr"] = self.learning_rate(step)
-            adam.step()
-
-    def learning_rate(self, step: int) -> float:
-        """The rate of a step."""
-        return self._settings.learning_rate * 0.5 * (1 + math.cos(math.pi * max(step, 0) / self._n_steps))
-
-    def _penalise_rows(self) -> None:
-        if self._table.grad is None or self._settings.embedding_l2 == 0:
-            return
-        gradient = self._table.grad.coalesce()
-        rows = gradient.indices()[0]
-        values = gradient.values() + self._settings.embedding_l2 * self._table.detach()[rows]
-        self._table.grad = torch.sparse_coo_tensor(
-            rows[None], values, gradient.shape, is_coalesced=True, check_invariants=False
+        self._embedding, self._settings, self._rows = embedding, settings, rows
+        self._chosen, self._seed, self._n_first_epochs = chosen, seed, n_first_epochs
+        self._progress = progress if self._ranks.rank == 0 else None
+        self.n_steps = max(1, len(chosen) // settings.batch_size)
+        self.n_rounds = -(-self.n_steps // ROUND_STEPS)
+        self.n_rounds_done = 0
+        self.note = ""
+        weights = [weight for part in parts for weight in part.parameters()]
+        self._compute = shared(parts, self._ranks)
+        self._optimiser = Optimiser(
+            embedding.table, weights, settings, n_steps=settings.epochs * self.n_steps, ranks=self._ranks
         )
+        self._order: tuple[int, NDArray[np.int64]] = (-1, chosen[:0])
+        self._written_s, self._write_took_s = time.monotonic(), 0.0
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all epochs are done."""
+        return self.n_rounds_done == (self._n_first_epochs + self._settings.epochs) * self.n_rounds
+
+    @property
+    def n_epochs_done(self) -> float:
+        """Epochs done, the first ones not counted: below 0 while they run."""
+        return self.n_rounds_done / self.n_rounds - self._n_first_epochs
+
+    def next_round(self) -> Round:
+        """The round that comes next."""
+        epoch, place = divmod(self.n_rounds_done, self.n_rounds)
+        rng = np.random.default_rng((*self._seed, epoch))
+        dropout_seed = int(rng.integers(2**62))
+        if self._order[0] != epoch:
+            self._order = epoch, rng.permutation(self._chosen)
+        if place > 0:
+            rng = np.random.default_rng((*self._seed, epoch, place))
+            dropout_seed = int(rng.integers(2**62))
+        steps = np.arange(self.n_steps * place // self.n_rounds, self.n_steps * (place + 1) // self.n_rounds)
+        size = self._settings.batch_size
+        order = self._order[1][steps[0] * size : (steps[-1] + 1) * size]
+        return Round(steps + (epoch - self._n_first_epochs) * self.n_steps, order, dropout_seed, rng)
+
+    def run(self, this: Round, loss_of: Callable[[TensorRows, Tensor], Tensor]) -> None:
+        """Every step of a round; `loss_of` gives the mean loss of a batch and its embedded rows (n, F, E)."""
+        device = self._embedding.table.device
+        dropout = torch.Generator(device).manual_seed(this.dropout_seed + self._ranks.rank)
+        precision = torch.autocast(device.type, torch.bfloat16, enabled=self._settings.precision == "bfloat16")
+        size = self._settings.batch_size
+        for index, step in enumerate(this.steps.tolist()):
+            batch = self._rows.take(self._ranks.share_of(this.order[index * size : (index + 1) * size]))
+            rows = dropped(self._embedding(batch.ids), self._settings.embedding_dropout, dropout)
+            with precision:
+                loss = self._compute(partial(loss_of, batch, rows))
+            self._optimiser.step(loss, step)
+            if index % STEPS_BETWEEN_REPORTS == 0:
+                self._report(step)
+        self.n_rounds_done += 1
+
+    def report_round(self) -> None:
+        """Progress at the end of a round, with the note of its figures."""
+        self._report(round(self.n_epochs_done * self.n_steps))
+
+    def _report(self, step: int) -> None:
+        if self._progress is not None:
+            n_epochs, size = self._n_first_epochs + self._settings.epochs, self._settings.batch_size
+            n_steps_done = self._n_first_epochs * self.n_steps + step
+            self._progress(TrainProgress(n_steps_done * size, n_epochs * self.n_steps * size, self.note))
+
+    def keep(self, write: Callable[[], None]) -> None:
+        """Writes a checkpoint, in one process of several; one that takes long only now and then, and at the end."""
+        if self._ranks.rank == 0:
+            start_s = time.monotonic()
+            waits = self._write_took_s > QUICK_WRITE_S and (
+                start_s - self._written_s < self._write_took_s / WRITING_SHARE
+            )
+            if self.is_finished or not waits:
+                write()
+                self._written_s = time.monotonic()
+                self._write_took_s = self._written_s - start_s
+        self._ranks.wait()
+
+    def mean(self, losses: Sequence[Tensor]) -> float:
+        """The mean of the steps' losses over all processes."""
+        return float(self._ranks.mean(torch.stack(list(losses)).mean()))
 
     def state(self) -> dict[str, Tensor]:
-        """Moments and step counts, as "<optimiser>.<parameter>.<name>"."""
-        return {
-            f"{index}.{number}.{name}": torch.as_tensor(value)
-            for index, adam in enumerate(self._adams)
-            for number, moments in adam.state_dict()["state"].items()
-            for name, value in moments.items()
-        }
+        """What the rest of the training depends on, beside weights and rounds done."""
+        return self._optimiser.state()
 
-    def load(self, state: Mapping[str, Tensor]) -> None:
+    def load(self, state: Mapping[str, Tensor], n_rounds_done: int) -> None:
         """Takes up what `state` gave."""
-        moments: list[dict[int, dict[str, Any]]] = [{} for _ in self._adams]
-        for key, value in state.items():
-            index, number, name = key.split(".")
-            is_count = isinstance(self._adams[int(index)], torch.optim.SparseAdam) and name == "step"
-            moments[int(index)].setdefault(int(number), {})[name] = int(value) if is_count else value
-        for adam, saved in zip(self._adams, moments, strict=True):
-            adam.load_state_dict({"state": saved, "param_groups": adam.state_dict()["param_groups"]})
+        self._optimiser.load(state)
+        self.n_rounds_done = n_rounds_done
 
 
 def dropped(rows: Tensor, share: float, generator: torch.Generator) -> Tensor:
@@ -165,14 +204,7 @@ def dropped(rows: Tensor, share: float, generator: torch.Generator) -> Tensor:
 
 def logloss_of(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean binary cross-entropy of (N,) logits."""
-    return functional.binary_cross_entropy_with_logits(logits, labels)
-
-
-@torch.no_grad()
-def score_of(logits_of: Callable[[Tensor, Tensor], Tensor], rows: TensorRows) -> Score:
-    """The score of a network, given as a function of ids and dense values, on all rows."""
-    logits = torch.cat([logits_of(batch.ids, batch.dense) for batch in rows.batches(PREDICT_BATCH)])
-    return Score.of(rows.labels.cpu().numpy(), logits.cpu().numpy())
+    return functional.binary_cross_entropy_with_logits(logits.float(), labels)
 
 
 @contextmanager

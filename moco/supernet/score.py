@@ -9,9 +9,10 @@ from torch import Tensor
 
 from moco.supernet.forward import Forward, Path
 from moco.supernet.head import fitted_head
-from moco.supernet.loop import PREDICT_BATCH, Score, TensorRows
+from moco.supernet.metrics import PREDICT_BATCH, Score
 from moco.supernet.network import Remembered, Supernet, features_first
 from moco.supernet.numerics import fake_quantise, quantised_tables
+from moco.supernet.rows import TensorRows
 from spaces.architecture import HEAD_BITS, Architecture
 
 FLOAT_BITS = 32

@@ -1,10 +1,9 @@
-"""Training of a supernet: one random path a step, resumable, the weights of the best epoch kept."""
+"""Training of a supernet: one random path a step, resumable, the weights of the best round kept."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from moco.data import CtrDataset
+from moco.data import ClickLog
 from moco.recipes import recipe_for
 from moco.settings import TrainSettings
 from moco.supernet.checkpoint import (
     CheckpointError,
-    Epoch,
+    Round,
     SavedState,
     TrainedSupernet,
-    best_epoch,
+    best_round,
     held_out_rows,
     part,
     read_state,
@@ -28,44 +27,28 @@ from moco.supernet.checkpoint import (
     write_state,
 )
 from moco.supernet.forward import Path as NetworkPath
-from moco.supernet.loop import Optimiser, TensorRows, device_named, dropped, logloss_of, threads
+from moco.supernet.loop import Trainer, TrainProgress, device_named, logloss_of, threads
 from moco.supernet.network import Supernet, forward_pass
+from moco.supernet.rows import TensorRows, rows_on
 from moco.supernet.sampling import sample_paths
 from moco.supernet.score import Scorer
 from spaces.codesign import CodesignSpace
 from spaces.nasrec import NasrecSpace
 
 N_MONITORED = 8
-"""Networks whose median valid log loss says which epoch is best."""
+"""Networks whose median valid log loss says which round is best."""
 
 MONITOR_ROWS = 4000
-"""Held-out rows and valid rows with which they are scored after every epoch."""
+"""Held-out rows and valid rows with which they are scored after every round."""
 
 HIDDEN_WIDTH = 128
 """Of the auxiliary network on the embeddings."""
 
-STEPS_BETWEEN_REPORTS = 20
-
 PATHS_AT_A_TIME = 256
 
 
-@dataclass(frozen=True, slots=True)
-class TrainProgress:
-    """Where training stands.
-
-    Attributes:
-        n_rows: Rows seen so far.
-        n_rows_total: Rows of the whole training.
-        note: The last epoch's figures, for people.
-    """
-
-    n_rows: int
-    n_rows_total: int
-    note: str
-
-
 def train_supernet(
-    data: CtrDataset,
+    data: ClickLog,
     space: NasrecSpace | CodesignSpace,
     *,
     settings: TrainSettings | None = None,
@@ -76,21 +59,23 @@ def train_supernet(
 ) -> TrainedSupernet:
     """Trains a supernet for the networks of a space on the train rows of a data set.
 
-    The same arguments give the same weights on one machine, bit for bit, interrupted or not.
+    The same arguments give the same weights on one machine, bit for bit, interrupted or not. Rows of a stored log come
+    from its memory map. Inside `moco.supernet.ranks.joined` the processes of torchrun train together.
 
     Args:
         data: The click log.
         space: The networks, for data of these fields; of a co-design space, its networks.
         settings: Of the training; those of the data set's recipe when left out.
         seed: Of first weights, rows, paths and dropout.
-        checkpoint: File that is written after every epoch. When it is there, training goes on from it; when it is
+        checkpoint: File that is written after every round. When it is there, training goes on from it; when it is
             finished, it is returned.
         device: "cpu", "auto", or another that torch knows.
         progress: Called every few steps.
 
     Raises:
         CheckpointError: The file is damaged, or of other data, another space, other settings or another seed.
-        ValueError: The space is for data of other fields, or the device cannot be used.
+        ValueError: The space is for data of other fields, the device cannot be used, or a batch cannot be shared evenly
+            between the processes of torchrun.
         FloatingPointError: The loss is not finite any more.
     """
     space = space.network if isinstance(space, CodesignSpace) else space
@@ -116,19 +101,19 @@ def train_supernet(
     if saved is not None:
         training.load(saved)
     with threads(settings.n_threads):
-        while not training.is_finished:
-            training.run_epoch()
+        while not training.trainer.is_finished:
+            training.run_round()
             if path is not None:
-                write_state(path, training.state())
+                training.trainer.keep(lambda: write_state(path, training.state()))
     return training.result()
 
 
 class _Training:
-    """A training under way. All randomness of an epoch follows from the seed and the epoch's number."""
+    """A training under way. All randomness of a round follows from the seed and the round's number."""
 
     def __init__(
         self,
-        data: CtrDataset,
+        data: ClickLog,
         space: NasrecSpace,
         settings: TrainSettings,
         seed: int,
@@ -136,101 +121,88 @@ class _Training:
         progress: Callable[[TrainProgress], None] | None,
     ) -> None:
         self._data, self._space, self._settings, self._seed = data, space, settings, seed
-        self._device = device
-        self._progress = progress
-        self._rows = TensorRows.of(data.train, device)
         held_out = held_out_rows(len(data.train), settings, seed)
-        self._trained_rows = np.setdiff1d(np.arange(len(data.train)), held_out)
         rng = np.random.default_rng((seed, 2))
         self._monitored = list(space.networks(space.canonical(space.sample(rng, N_MONITORED))))
         refit, judge = rng.permutation(held_out)[:MONITOR_ROWS], rng.permutation(len(data.valid))[:MONITOR_ROWS]
-        self._refit_rows = self._rows.take(torch.from_numpy(refit).to(device))
-        self._judge_rows = TensorRows.of(data.valid, device).take(torch.from_numpy(judge).to(device))
-        self._n_steps = max(1, len(self._trained_rows) // settings.batch_size)
+        self._refit_rows = TensorRows.of(data.train.rows(refit), device)
+        self._judge_rows = TensorRows.of(data.valid.rows(judge), device)
         self._supernet = Supernet(space, data.cardinalities, seed).to(device)
         self._auxiliary = _auxiliary(space, seed).to(device)
-        others = [*self._supernet.weights.parameters(), *self._auxiliary.parameters()]
-        self._optimiser = Optimiser(
-            self._supernet.embedding.table, others, settings, n_steps=settings.epochs * self._n_steps
-        )
-        self._history: tuple[Epoch, ...] = ()
+        self._history: tuple[Round, ...] = ()
         self._best: dict[str, Tensor] = {}
-        self._n_epochs_done = 0
+        self.trainer = Trainer(
+            self._supernet.embedding,
+            (self._supernet.weights, self._auxiliary),
+            settings,
+            rows_on(data.train, device),
+            np.setdiff1d(np.arange(len(data.train)), held_out, assume_unique=True),
+            (seed, 3),
+            n_first_epochs=settings.embedding_epochs,
+            progress=progress,
+        )
+        self.trainer.note = "embeddings"
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether all epochs are done."""
-        return self._n_epochs_done == self._settings.embedding_epochs + self._settings.epochs
+    def run_round(self) -> None:
+        """One pass over the train rows, or a part of it; at its end the monitored networks are scored."""
+        this = self.trainer.next_round()
+        paths = self._paths(this.steps, this.rng)
+        losses: list[Tensor] = []
 
-    def run_epoch(self) -> None:
-        """One pass over the train rows; at its end the monitored networks are scored."""
-        settings, number = self._settings, self._n_epochs_done
-        epoch = number - settings.embedding_epochs
-        rng = np.random.default_rng((self._seed, 3, number))
-        dropout = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
-        order = torch.from_numpy(rng.permutation(self._trained_rows)).to(self._device)
-        steps = epoch * self._n_steps + np.arange(self._n_steps)
-        paths = self._paths(steps, rng)
-        losses = []
-        for index in range(self._n_steps):
-            batch = self._rows.take(order[index * settings.batch_size : (index + 1) * settings.batch_size])
-            rows = dropped(self._supernet.embedding(batch.ids), settings.embedding_dropout, dropout)
+        def loss_of(batch: TensorRows, rows: Tensor) -> Tensor:
             loss = logloss_of(self._auxiliary(torch.cat([rows.flatten(1), batch.dense], dim=1))[:, 0], batch.labels)
-            if epoch >= 0:
+            if this.steps[0] >= 0:
                 shared = logloss_of(forward_pass(self._supernet, next(paths), batch.dense, rows).logits(), batch.labels)
                 losses.append(shared.detach())
                 loss = loss + shared
-            self._optimiser.step(loss, int(steps[index]))
-            if index % STEPS_BETWEEN_REPORTS == 0:
-                self._report(index)
-        self._n_epochs_done += 1
-        if epoch >= 0:
-            self._close_epoch(float(torch.stack(losses).mean()))
-        self._report(0)
+            return loss
+
+        self.trainer.run(this, loss_of)
+        if losses:
+            self._close_round(self.trainer.mean(losses))
+        self.trainer.report_round()
 
     def _paths(self, steps: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NetworkPath]:
         """The path of each step; some are drawn at a time, which is faster."""
         settings = self._settings
-        n_warm_up = max(1.0, settings.full_path_share * settings.epochs * self._n_steps)
+        n_warm_up = max(1.0, settings.full_path_share * settings.epochs * self.trainer.n_steps)
         full_probability = np.clip(1 - steps / n_warm_up, 0, 1) * (settings.full_path_share > 0)
         for start in range(0, len(steps), PATHS_AT_A_TIME):
             some = full_probability[start : start + PATHS_AT_A_TIME]
             yield from sample_paths(self._space, settings.strategy, some, rng)
 
-    def _close_epoch(self, train_logloss: float) -> None:
+    def _close_round(self, train_logloss: float) -> None:
         scorer = Scorer(self._supernet, self._refit_rows, self._judge_rows)
         scores = [scorer.score(architecture) for architecture in self._monitored]
-        closed = Epoch(
+        closed = Round(
+            n_epochs=self.trainer.n_epochs_done,
             train_logloss=train_logloss,
             valid_logloss=statistics.median(score.logloss for score in scores),
             valid_auc=statistics.median(score.auc for score in scores),
         )
         self._history = (*self._history, closed)
-        if best_epoch(self._history) == len(self._history):
+        if best_round(self._history) == closed:
             self._best = {name: value.detach().clone() for name, value in self._supernet.state_dict().items()}
+        self._note()
 
-    def _report(self, n_steps_of_epoch: int) -> None:
-        if self._progress is None:
-            return
-        n_epochs = self._settings.embedding_epochs + self._settings.epochs
-        note = "embeddings"
+    def _note(self) -> None:
         if self._history:
             last = self._history[-1]
-            note = f"epoch {len(self._history)}, valid log loss {last.valid_logloss:.4f}, AUC {last.valid_auc:.4f}"
-        n_rows = (self._n_epochs_done * self._n_steps + n_steps_of_epoch) * self._settings.batch_size
-        self._progress(TrainProgress(n_rows, n_epochs * self._n_steps * self._settings.batch_size, note))
+            self.trainer.note = (
+                f"epoch {last.n_epochs:.3g}, valid log loss {last.valid_logloss:.4f}, AUC {last.valid_auc:.4f}"
+            )
 
     def state(self) -> SavedState:
         """Everything that the rest of the training depends on; once finished, what scoring needs."""
         tensors = {f"supernet.{name}": value for name, value in self._best.items()}
-        if not self.is_finished:
+        if not self.trainer.is_finished:
             tensors |= {f"current.{name}": value for name, value in self._supernet.state_dict().items()}
             tensors |= {f"auxiliary.{name}": value for name, value in self._auxiliary.state_dict().items()}
-            tensors |= {f"adam.{name}": value for name, value in self._optimiser.state().items()}
+            tensors |= {f"optimiser.{name}": value for name, value in self.trainer.state().items()}
         return SavedState(
             tensors=tensors,
-            n_epochs_done=self._n_epochs_done,
-            is_finished=self.is_finished,
+            n_rounds_done=self.trainer.n_rounds_done,
+            is_finished=self.trainer.is_finished,
             settings=self._settings,
             seed=self._seed,
             history=self._history,
@@ -243,10 +215,11 @@ class _Training:
         """Takes up a training where `state` left it."""
         self._supernet.load_state_dict(part(state.tensors, "current."))
         self._auxiliary.load_state_dict(part(state.tensors, "auxiliary."))
-        self._best = {name: value.to(self._device) for name, value in part(state.tensors, "supernet.").items()}
-        self._optimiser.load(part(state.tensors, "adam."))
+        device = self._supernet.embedding.table.device
+        self._best = {name: value.to(device) for name, value in part(state.tensors, "supernet.").items()}
         self._history = state.history
-        self._n_epochs_done = state.n_epochs_done
+        self.trainer.load(part(state.tensors, "optimiser."), state.n_rounds_done)
+        self._note()
 
     def result(self) -> TrainedSupernet:
         """The supernet with its best weights, on the CPU."""

@@ -10,7 +10,8 @@ from moco.data import CtrDataset, Rows, load_dataset
 from moco.recipes import MOVIELENS, recipe_for
 from moco.retrain import TrainedNetwork, train_from_scratch
 from moco.settings import FinalSettings
-from moco.supernet.loop import TensorRows, score_of
+from moco.supernet.metrics import score_of
+from moco.supernet.rows import TensorRows
 from spaces.architecture import Architecture, ArchitectureBatch, Block
 from spaces.shapes import n_parameters
 
@@ -54,7 +55,7 @@ def test_a_network_learns_but_not_more_than_there_is() -> None:
 def test_the_weights_are_those_of_the_best_epoch() -> None:
     result = trained()
     assert result.valid.logloss == min(score.logloss for score in result.history)
-    assert result.history[result.best_epoch - 1] == result.valid
+    assert result.history[round(result.n_epochs) - 1] == result.valid
     assert score_of(result.network, TensorRows.of(data().valid, torch.device("cpu"))) == result.valid
     assert score_of(result.network, TensorRows.of(data().test, torch.device("cpu"))) == result.test
 

@@ -1,4 +1,4 @@
-"""The public logs as data sets by name: prepared once into a folder of the cache, then sampled from there."""
+"""The public logs as data sets by name: prepared once into a folder of the cache, then opened or sampled there."""
 
 import hashlib
 import json
@@ -11,6 +11,7 @@ from moco.data.logs.options import LogOptions, Progress
 from moco.data.logs.prepare import prepare_log
 from moco.data.logs.sample import LogSample
 from moco.data.logs.source import file_state
+from moco.data.logs.stored import StoredLog
 from moco.progress import Bar, progress_bar
 
 
@@ -27,15 +28,15 @@ def read_log(
     hash_rows: int = 1_000_000,
     max_bad_share: float = 0.001,
     seed: int = 0,
-) -> LogSample:
-    """A sub-sample of a public log, or the whole of it, in memory.
+) -> LogSample | StoredLog:
+    """A public log as it is stored, read from its memory map at any size; or a sub-sample of it in memory.
 
     Args:
         name: "criteo", "avazu" or "kdd2012".
         files: The raw files.
         cache: Folder in which the stored log goes, one for each state of the files and each encoding.
         encoding: "vocabulary" or "authors"; see `prepare_log` for what each does and for the defects of "authors".
-        n_rows: Rows of train, valid and test together; the whole log when not given.
+        n_rows: Rows of a sub-sample, train, valid and test together; the whole log, left on the disk, when not given.
         max_table_rows: Limit on the rows of each embedding table; 500,000 in the authors' searches.
         min_count: For "vocabulary": a value seen in fewer train rows of the whole log shares id 0.
         hash_above: For "vocabulary": a field with more values is hashed into hash_rows table rows.
@@ -68,4 +69,5 @@ def read_log(
             bars[progress.stage].update(progress.n_rows, max(progress.n_expected, progress.n_rows))
 
         log = prepare_log(name, files[0], folder, options, progress=show)
-    return log.capped(None if is_authors else max_table_rows).sample(n_rows, seed)
+    log = log.capped(None if is_authors else max_table_rows)
+    return log if n_rows is None else log.sample(n_rows, seed)

@@ -146,7 +146,22 @@ class StoredLog:
         """
         if name not in PARTS:
             raise DataError(f"unknown part {name!r}; parts are {', '.join(map(repr, PARTS))}")
-        return LogPart(self, self._arrays[f"rows_{name}"])
+        return LogPart(self, name, self._arrays[f"rows_{name}"])
+
+    @property
+    def train(self) -> "LogPart":
+        """Rows to fit on."""
+        return self.part("train")
+
+    @property
+    def valid(self) -> "LogPart":
+        """Rows to select on."""
+        return self.part("valid")
+
+    @property
+    def test(self) -> "LogPart":
+        """Rows to touch once, at the end."""
+        return self.part("test")
 
     def sample(self, n_rows: int | None = None, seed: int = 0) -> "LogSample":
         """Some rows in memory, for quick searches; see `moco.data.logs.sample`."""
@@ -240,14 +255,22 @@ class LogPart:
 
     Attributes:
         log: Whose part it is.
+        name: "train", "valid" or "test".
         row_numbers: (N,) the rows of the log that belong to it, in the order of the raw file.
     """
 
     log: StoredLog
+    name: str
     row_numbers: NDArray[np.uint32]
 
     def __len__(self) -> int:
         return len(self.row_numbers)
+
+    @property
+    def label_mean(self) -> float:
+        """Share of rows with label 1."""
+        counts = self.log.manifest["parts"][self.name]
+        return float(counts["positives"] / counts["rows"])
 
     def rows(self, indices: NDArray[np.integer[Any]]) -> Rows:
         """Rows by their index in this part, from 0 to len - 1, in the order asked for; repeats are allowed."""

@@ -123,7 +123,7 @@ def test_hypervolume_is_a_share_of_the_last() -> None:
 
 
 def test_the_best_epoch_is_marked() -> None:
-    _, mark = supernet_history([0.7, 0.5, 0.6]).axes[0].lines
+    _, mark = supernet_history([1, 2, 3], [0.7, 0.5, 0.6]).axes[0].lines
     assert np.array_equal(mark.get_xydata(), [[2, 0.5]])
 
 

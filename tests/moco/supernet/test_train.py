@@ -15,12 +15,16 @@ import torch
 
 import moco.supernet.loop
 import moco.supernet.network
+import moco.supernet.optimiser
 from moco.data import CtrDataset, load_dataset
 from moco.settings import STRATEGIES, TrainSettings
 from moco.supernet.checkpoint import CheckpointError, TrainedSupernet, held_out_rows, load_supernet
-from moco.supernet.loop import Optimiser, Score, TensorRows, device_named, dropped, logloss_of, score_of
+from moco.supernet.loop import TrainProgress, device_named, dropped, logloss_of
+from moco.supernet.metrics import Score, score_of
 from moco.supernet.network import Supernet
-from moco.supernet.train import TrainProgress, train_supernet
+from moco.supernet.optimiser import Optimiser, RowwiseAdagrad
+from moco.supernet.rows import TensorRows
+from moco.supernet.train import train_supernet
 from spaces import codesign_of
 from spaces.nasrec import NasrecSpace, nasrec_space
 
@@ -84,7 +88,7 @@ def test_a_training_that_was_stopped_ends_as_an_unbroken_one(tmp_path: Path) -> 
             train_supernet(
                 data, space, settings=SETTINGS, seed=1, checkpoint=file, progress=lambda s, n=n_rows: stop_after(n, s)
             )
-    with pytest.raises(CheckpointError, match=r"holds a supernet in training, \d epochs done"):
+    with pytest.raises(CheckpointError, match=r"holds a supernet in training, \d rounds done"):
         load_supernet(file, data, space)
     resumed = train_supernet(data, space, settings=SETTINGS, seed=1, checkpoint=file)
     assert resumed.digest == trained_once().digest
@@ -152,8 +156,10 @@ def test_held_out_rows_are_never_trained_on() -> None:
 
 def test_the_best_epoch_is_the_valid_minimum() -> None:
     history = trained_once().history
-    assert trained_once().best_epoch == 1 + int(np.argmin([epoch.valid_logloss for epoch in history]))
-    assert f"epoch {trained_once().best_epoch} of 3" in trained_once().summary()
+    best = 1 + int(np.argmin([one.valid_logloss for one in history]))
+    assert [one.n_epochs for one in history] == [1, 2, 3]
+    assert trained_once().best.n_epochs == best
+    assert f"epoch {best} of 3" in trained_once().summary()
 
 
 def test_progress_counts_rows() -> None:
@@ -176,13 +182,20 @@ def test_a_diverging_loss_says_what_to_change() -> None:
 
 def test_the_learning_rate_falls_along_a_cosine() -> None:
     optimiser = Optimiser(torch.nn.Parameter(torch.ones(2, 2)), [torch.nn.Parameter(torch.ones(1))], SETTINGS, 10)
-    rates = [optimiser.learning_rate(step) / SETTINGS.learning_rate for step in (-5, 0, 5, 9)]
+    rates = [optimiser.rate_share(step) for step in (-5, 0, 5, 9)]
     assert rates == pytest.approx([1, 1, 0.5, 0.5 * (1 + math.cos(0.9 * math.pi))])
+    warm = Optimiser(
+        torch.nn.Parameter(torch.ones(2, 2)),
+        [torch.nn.Parameter(torch.ones(1))],
+        replace(SETTINGS, warm_up_share=0.2),
+        10,
+    )
+    assert [warm.rate_share(step) for step in (0, 1, 2, 6)] == pytest.approx([0.5, 1, 1, 0.5])
 
 
 def test_a_large_table_learns_by_the_rows_of_its_batches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(moco.supernet.network, "SPARSE_TABLE_ROWS", 10)
-    monkeypatch.setattr(moco.supernet.loop, "SPARSE_TABLE_ROWS", 10)
+    monkeypatch.setattr(moco.supernet.optimiser, "SPARSE_TABLE_ROWS", 10)
     data, file = small_data(), tmp_path / "supernet.safetensors"
     settings = replace(SETTINGS, epochs=2)
     space = space_for(data, 2)
@@ -199,13 +212,28 @@ def test_a_large_table_learns_by_the_rows_of_its_batches(monkeypatch: pytest.Mon
 
 
 def test_a_sparse_penalty_is_that_of_the_rows_of_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(moco.supernet.loop, "SPARSE_TABLE_ROWS", 2)
+    monkeypatch.setattr(moco.supernet.optimiser, "SPARSE_TABLE_ROWS", 2)
     table = torch.nn.Parameter(torch.ones(4, 2))
     optimiser = Optimiser(table, [torch.nn.Parameter(torch.ones(1))], replace(SETTINGS, embedding_l2=0.5), n_steps=10)
     optimiser.step(torch.nn.functional.embedding(torch.tensor([1, 1]), table, sparse=True).sum(), 0)
-    assert table.grad is not None
-    assert table.grad.to_dense().tolist() == [[0, 0], [2.5, 2.5], [0, 0], [0, 0]]
+    # Row 1 has the gradient 2 of its two places and 0.5 of the penalty; Adagrad's first step is the learning rate.
+    assert table[1].tolist() == pytest.approx([1 - SETTINGS.table_learning_rate] * 2)
     assert table[[0, 2, 3]].equal(torch.ones(3, 2))
+
+
+def test_rowwise_adagrad_by_hand() -> None:
+    table = torch.nn.Parameter(torch.zeros(3, 2))
+    optimiser = RowwiseAdagrad(table, lr=0.5, eps=0.0)
+    for ids, scale in (([0, 2, 2], 1.0), ([2], 3.0)):
+        optimiser.zero_grad(set_to_none=True)
+        rows = torch.nn.functional.embedding(torch.tensor(ids), table, sparse=True)
+        (scale * rows * torch.tensor([1.0, 2.0])).sum().backward()
+        optimiser.step()
+    # Row 0: gradient (1, 2), mean square 2.5. Row 2: (2, 4), 10; then (3, 6), 10 + 22.5.
+    first = [-0.5 * 1 / 2.5**0.5, -0.5 * 2 / 2.5**0.5]
+    last = [-0.5 * (2 * k / 10**0.5 + 3 * k / 32.5**0.5) for k in (1, 2)]
+    assert table.flatten().tolist() == pytest.approx([*first, 0, 0, *last])
+    assert optimiser.state[table]["sum"].tolist() == pytest.approx([2.5, 0, 32.5])
 
 
 def test_weights_without_a_gradient_stay() -> None:
@@ -246,6 +274,9 @@ def test_score_by_hand() -> None:
         ({"embedding_dropout": 1.0}, "embedding_dropout must be at least 0 and below 1, got 1.0"),
         ({"held_out_share": 0.0}, "held_out_share must be above 0"),
         ({"full_path_share": 1.5}, "full_path_share must be at least 0"),
+        ({"warm_up_share": 1.0}, "warm_up_share must be at least 0 and below 1, got 1.0"),
+        ({"optimiser": "sgd"}, "unknown optimiser 'sgd'; optimisers are 'adam', 'adagrad'"),
+        ({"precision": "int8"}, "unknown precision 'int8'; precisions are 'float32', 'bfloat16'"),
         ({"strategy": "one-shot"}, "unknown strategy 'one-shot'; strategies are 'single-operator any-connection', "),
     ],
 )
@@ -310,7 +341,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is a safetensors file of something else"):
         load_supernet(file, data, space_for(data, 1))
     save_file({"x": torch.zeros(3)}, file, metadata={"moco": '{"format": "moco supernet 99"}'})
-    with pytest.raises(CheckpointError, match="has format 'moco supernet 99', this version reads 'moco supernet 1'"):
+    with pytest.raises(CheckpointError, match="has format 'moco supernet 99', this version reads 'moco supernet 2'"):
         load_supernet(file, data, space_for(data, 1))
     file.write_text("label,user\n1,2\n" * 100)
     with pytest.raises(CheckpointError, match="is not a supernet"):

@@ -161,9 +161,7 @@ def test_junk_is_refused_before_the_end(tmp_path: Path, monkeypatch: pytest.Monk
     [
         pytest.param(b"", "train.txt has no rows; lines of Criteo Kaggle are expected", id="empty"),
         pytest.param(b"label\tI1\n0\t1\n", "train.txt begins with a header line", id="header"),
-        pytest.param(
-            b"0\t" * 39 + b"1\n", r"cannot split 1 rows, 0 of them with label 1, into 10 folds", id="one-row"
-        ),
+        pytest.param(b"0\t" * 39 + b"1\n", r"cannot split 1 rows, 0 of them with label 1, into 10 folds", id="one-row"),
         pytest.param(
             gzip.compress(b"0\t" * 3900)[:-9],
             "cannot read .*train.txt to its end .*; it is damaged, cut short or not",
