@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from moco.data.logs import StoredLog, generate_criteo
+from moco.data.logs import StoredLog, generate_log
 
 N_ROWS = 460_000
 LEAST_ROWS_PER_S = 250_000
@@ -87,7 +87,7 @@ def main() -> None:
     n_rows = int(sys.argv[1]) if len(sys.argv) > 1 else N_ROWS
     with tempfile.TemporaryDirectory() as temporary:
         path, folder = Path(temporary) / "train.txt", Path(temporary) / "log"
-        generate_criteo(path, n_rows)
+        generate_log("criteo", path, n_rows)
         print(f"{n_rows:,} rows, {path.stat().st_size / 1e6:,.0f} MB of text")
         first_s = 0.0
         for name, (imports, job) in JOBS.items():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from moco.cli import app, main
-from moco.data.logs import generate_criteo
+from moco.data.logs import generate_log
 from moco.design import read_design
 from pimmodel import find_calibration
 
@@ -213,7 +213,7 @@ def test_a_calibration_of_ones_own_starts_from_a_named_one(cli: Cli, tmp_path: P
 
 
 def test_a_raw_log_is_described_whole(cli: Cli, tmp_path: Path) -> None:
-    generate_criteo(tmp_path / "train.txt", 500)
+    generate_log("criteo", tmp_path / "train.txt", 500)
     code, out, _ = cli("data", "criteo", tmp_path)
     assert code == 0
     assert re.search(r"train +400 ", out)

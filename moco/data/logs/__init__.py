@@ -1,7 +1,7 @@
 """The big public logs (Criteo, Avazu, KDD Cup 2012) from their raw files to a memory-mapped stored form."""
 
 from moco.data.logs.formats import LOG_FORMATS, LogFormat
-from moco.data.logs.generate import generate_criteo
+from moco.data.logs.generate import generate_log
 from moco.data.logs.options import LogOptions, Progress
 from moco.data.logs.prepare import prepare_log
 from moco.data.logs.sample import LogSample
@@ -15,6 +15,6 @@ __all__ = [
     "LogSample",
     "Progress",
     "StoredLog",
-    "generate_criteo",
+    "generate_log",
     "prepare_log",
 ]

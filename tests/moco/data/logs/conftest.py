@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moco.data.logs.formats import AVAZU, CRITEO, KDD2012, LogFormat
-from moco.data.logs.generate import generate_criteo
+from moco.data.logs.formats import CRITEO, KDD2012, LogFormat
+from moco.data.logs.generate import generate_log
 
 SHARED = Path(__file__).parents[5] / "shared" / "data"
 
@@ -29,7 +29,7 @@ def criteo_sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     if (SHARED / "criteo_8k").is_dir():
         return SHARED / "criteo_8k" / "train.tsv.gz", 7200
     folder = tmp_path_factory.mktemp("criteo")
-    generate_criteo(folder / "train.txt", 2000)
+    generate_log("criteo", folder / "train.txt", 2000)
     (folder / "train.txt.gz").write_bytes(gzip.compress((folder / "train.txt").read_bytes()))
     return folder / "train.txt.gz", 2000
 
@@ -39,10 +39,10 @@ def avazu_sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     """A raw file of Avazu, packed, and its number of rows."""
     if (SHARED / "avazu_9k").is_dir():
         return SHARED / "avazu_9k" / "all.csv.gz", 8999
-    path = tmp_path_factory.mktemp("avazu") / "train.gz"
-    lines = [",".join(AVAZU.header).encode(), *made_lines(AVAZU, 2000)]
-    path.write_bytes(gzip.compress(b"\n".join(lines)))
-    return path, 2000
+    folder = tmp_path_factory.mktemp("avazu")
+    generate_log("avazu", folder / "train.csv", 2000)
+    (folder / "train.gz").write_bytes(gzip.compress((folder / "train.csv").read_bytes()))
+    return folder / "train.gz", 2000
 
 
 @pytest.fixture

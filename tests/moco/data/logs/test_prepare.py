@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from moco.data.logs import reading
 from moco.data.logs.formats import AVAZU
-from moco.data.logs.generate import generate_criteo
+from moco.data.logs.generate import generate_log
 from moco.data.logs.options import LogOptions, Progress
 from moco.data.logs.prepare import prepare_log
 from moco.data.logs.stored import StoredLog
@@ -280,7 +280,7 @@ prepare_log("criteo", sys.argv[1], sys.argv[2], block_bytes=100_000, progress=la
 
 @pytest.mark.parametrize(("stage", "n_lines"), [("reading", 10), ("encoding", 5)])
 def test_a_killed_job_is_made_whole_by_the_next(stage: str, n_lines: int, tmp_path: Path) -> None:
-    generate_criteo(tmp_path / "train.txt", 12_000)
+    generate_log("criteo", tmp_path / "train.txt", 12_000)
     job = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path / "train.txt"), str(tmp_path / "log")],
         stdout=subprocess.PIPE,
@@ -299,7 +299,7 @@ def test_a_killed_job_is_made_whole_by_the_next(stage: str, n_lines: int, tmp_pa
 
 
 def test_processes_that_make_the_same_log(tmp_path: Path) -> None:
-    generate_criteo(tmp_path / "train.txt", 5_000)
+    generate_log("criteo", tmp_path / "train.txt", 5_000)
     command = [sys.executable, "-c", KILLED, str(tmp_path / "train.txt"), str(tmp_path / "log")]
     jobs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     outputs = [job.communicate()[0] for job in jobs]

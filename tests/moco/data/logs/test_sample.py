@@ -6,7 +6,7 @@ import pytest
 
 from moco.data import CtrDataset, load_dataset
 from moco.data.logs.formats import CRITEO
-from moco.data.logs.generate import generate_criteo
+from moco.data.logs.generate import generate_log
 from moco.data.logs.options import LogOptions
 from moco.data.logs.prepare import prepare_log
 from moco.data.logs.stored import StoredLog
@@ -18,7 +18,7 @@ N_ROWS = 3000
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("raw") / "train.txt"
-    generate_criteo(path, N_ROWS)
+    generate_log("criteo", path, N_ROWS)
     return path
 
 
