@@ -52,7 +52,7 @@ class Ranks:
         # Every process has rows for as many samples, so that all pieces are of one size.
         joined = [torch.empty_like(part).repeat(self.n_ranks, 1) for part in (indices.T, values)]
         for out, part in zip(joined, (indices.T, values), strict=True):
-            distributed.all_gather_into_tensor(out, part.contiguous())
+            distributed.all_gather_single(out, part.contiguous())
         table.grad = torch.sparse_coo_tensor(joined[0].T, joined[1], table.shape, check_invariants=False)
 
     def mean(self, value: Tensor) -> Tensor:
