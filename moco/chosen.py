@@ -14,6 +14,8 @@ from moco.data import ClickLog
 from moco.design import Design
 from moco.files import write_text_whole
 from moco.retrain import FinalSettings, train_from_scratch
+from moco.shares import Shares, share_writer
+from moco.supernet.ranks import n_started
 from spaces import Architecture
 from studies import knee
 
@@ -66,12 +68,14 @@ def train_chosen(
     *,
     settings: FinalSettings,
     seed: int = 0,
+    device: str = "cpu",
     n_jobs: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[float, float], None] | None = None,
 ) -> list[FromScratch]:
     """Trains each chosen design from scratch, one process each, and keeps the results in a file.
 
-    Designs that the file already has are not trained again, so an interrupted call goes on where it stopped.
+    Designs that the file already has are not trained again, and one whose training was interrupted goes on from its
+    checkpoint beside the file. Under torchrun all processes train one design after another together.
 
     Args:
         data: The click log.
@@ -79,25 +83,34 @@ def train_chosen(
         file: JSON file of results; made when it is not there.
         settings: Of the training.
         seed: Of the training.
-        n_jobs: Processes; by default one a core.
-        progress: Called with the number of trained designs and of all.
+        device: "cpu", "auto", or another that torch knows.
+        n_jobs: Processes; by default one a core, and one on an accelerator.
+        progress: Called with the number of trained designs, begun ones in part, and of all.
 
     Raises:
         ValueError: The file holds something else.
     """
     done = {(result.key, result.seed): result for result in read_from_scratch(file)}
     missing = [(role, design) for role, design in chosen if (design.key, seed) not in done]
-    if progress is not None:
-        progress(len(chosen) - len(missing), len(chosen))
-    tasks = Parallel(n_jobs=n_jobs or cpu_count(), return_as="generator_unordered")(
-        delayed(_trained)(data, role, design, settings, seed) for role, design in missing
-    )
-    for result in tasks:
-        done[(result.key, result.seed)] = result
-        write_text_whole(file, json.dumps([asdict(entry) for entry in done.values()], indent=1))
-        if progress is not None:
-            progress(sum((design.key, seed) in done for _, design in chosen), len(chosen))
+    n_jobs = n_jobs or (cpu_count() if device == "cpu" and n_started() == 1 else 1)
+    with Shares(len(chosen), progress) as shares:
+        shares.tell(len(chosen) - len(missing))
+        tasks = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+            delayed(_trained)(
+                data, role, design, settings, seed, device, _checkpoint(file, design, seed), shares.file(design.key)
+            )
+            for role, design in missing
+        )
+        for result, checkpoint in tasks:
+            done[(result.key, result.seed)] = result
+            write_text_whole(file, json.dumps([asdict(entry) for entry in done.values()], indent=1))
+            checkpoint.unlink(missing_ok=True)
+            shares.tell(sum((design.key, seed) in done for _, design in chosen), ended=result.key)
     return [replace(done[(design.key, seed)], role=role) for role, design in chosen]
+
+
+def _checkpoint(file: Path, design: Design, seed: int) -> Path:
+    return file.with_name(f"{file.stem}-{design.key[:12]}-{seed}.safetensors")
 
 
 def read_from_scratch(file: Path) -> list[FromScratch]:
@@ -112,9 +125,26 @@ def read_from_scratch(file: Path) -> list[FromScratch]:
         ) from error
 
 
-def _trained(data: ClickLog, role: str, design: Design, settings: FinalSettings, seed: int) -> FromScratch:
-    trained = train_from_scratch(data, design.architecture, settings=settings, seed=seed)
-    return FromScratch(
+def _trained(
+    data: ClickLog,
+    role: str,
+    design: Design,
+    settings: FinalSettings,
+    seed: int,
+    device: str,
+    checkpoint: Path,
+    share: Path,
+) -> tuple[FromScratch, Path]:
+    trained = train_from_scratch(
+        data,
+        design.architecture,
+        settings=settings,
+        seed=seed,
+        device=device,
+        checkpoint=checkpoint,
+        progress=share_writer(share),
+    )
+    result = FromScratch(
         key=design.key,
         role=role,
         seed=seed,
@@ -124,3 +154,4 @@ def _trained(data: ClickLog, role: str, design: Design, settings: FinalSettings,
         test_logloss=trained.test.logloss,
         test_auc=trained.test.auc,
     )
+    return result, checkpoint

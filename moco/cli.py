@@ -7,6 +7,8 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +20,7 @@ from moco.progress import console
 
 if TYPE_CHECKING:
     from moco.codesign import CodesignStudy
+    from moco.supernet.ranks import Ranks
 
 app = typer.Typer(
     name="moco",
@@ -44,6 +47,11 @@ Seed = Annotated[int, typer.Option(help="Fixes splits, training and search.")]
 Folder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run; runs/DATASET when left out.")]
 SpaceKind = Annotated[str, typer.Option("--space", help="nasrec-full or nasrec-small.")]
+SearchRows = Annotated[
+    int | None,
+    typer.Option(help="Of criteo, avazu and kdd2012: rows that supernet and search see; all when left out."),
+]
+Device = Annotated[str, typer.Option(help="For training: cpu, auto (an accelerator where there is one), cuda:1 ...")]
 Epochs = Annotated[int | None, typer.Option(help="Epochs of supernet training; the data set's recipe when left out.")]
 Trials = Annotated[int | None, typer.Option(help="Distinct designs to score; the data set's recipe when left out.")]
 Population = Annotated[int, typer.Option(help="Designs of a generation.")]
@@ -83,6 +91,8 @@ def run(
     numeric: Numeric = None,
     time: Time = None,
     options: Options = None,
+    search_rows: SearchRows = None,
+    device: Device = "cpu",
     seed: Seed = 0,
 ) -> None:
     """The whole way: data, supernet, search, front, report, in one folder.
@@ -90,8 +100,8 @@ def run(
     Reads the data set. Writes supernet.safetensors, study.db, front.csv, front.json, report.html and pictures into the
     folder. Run again, it goes on where it stopped; a larger --trials goes on searching.
     """
-    from moco.run import RunSettings, SearchSettings
-    from moco.run import run as run_all
+    from moco.runs import RunSettings, SearchSettings
+    from moco.runs import run as run_all
 
     study = run_all(
         _folder(out, dataset),
@@ -99,9 +109,11 @@ def run(
             dataset=dataset,
             path=_absolute(path),
             options=_data_options(label, categorical, numeric, time, options),
+            search_rows=search_rows,
             space=space,
             n_epochs=epochs,
             seed=seed,
+            device=device,
         ),
         SearchSettings(
             population_size=population,
@@ -157,23 +169,35 @@ def train(
     numeric: Numeric = None,
     time: Time = None,
     options: Options = None,
+    search_rows: SearchRows = None,
+    device: Device = "cpu",
     seed: Seed = 0,
 ) -> None:
-    """Trains the supernet of a run. Writes supernet.safetensors into the folder; goes on where it stopped."""
-    from moco.run import Run, RunSettings
+    """Trains the supernet of a run. Writes supernet.safetensors into the folder; goes on where it stopped.
 
-    this = Run(
-        _folder(out, dataset),
-        RunSettings(
-            dataset=dataset,
-            path=_absolute(path),
-            options=_data_options(label, categorical, numeric, time, options),
-            space=space,
-            n_epochs=epochs,
-            seed=seed,
-        ),
-    )
-    typer.echo(f"{this.supernet_file}: {this.supernet.summary()}")
+    torchrun --nproc-per-node 4 -m moco train ... shares each batch between processes or GPUs.
+    """
+    from moco.runs import Run, RunSettings
+
+    with _processes() as ranks:
+        with ranks.first_alone():
+            this = Run(
+                _folder(out, dataset),
+                RunSettings(
+                    dataset=dataset,
+                    path=_absolute(path),
+                    options=_data_options(label, categorical, numeric, time, options),
+                    search_rows=search_rows,
+                    space=space,
+                    n_epochs=epochs,
+                    seed=seed,
+                    device=device,
+                ),
+            )
+            data = this.data
+        summary = this.supernet.summary()
+        if ranks.rank == 0:
+            typer.echo(f"{this.supernet_file}: {summary} on {data.name}")
 
 
 @app.command()
@@ -190,7 +214,7 @@ def search(
     max_power_mw: MaxPower = None,
 ) -> None:
     """Searches with the supernet of a run. Reads the folder of 'moco train'; writes study.db into it."""
-    from moco.run import Run, SearchSettings
+    from moco.runs import Run, SearchSettings
 
     this = Run.reopen(folder)
     study = this.study(
@@ -217,7 +241,7 @@ def front(
     ] = None,
 ) -> None:
     """Prints the front of a run, lowest log loss first. Reads the folder of 'moco run' or 'moco search'."""
-    from moco.run import Run
+    from moco.runs import Run
 
     study = Run.reopen(folder).stored_study()
     if design is None:
@@ -237,14 +261,18 @@ def front(
 def report(folder: Folder) -> None:
     """Trains the chosen designs from scratch and writes the report. Reads the folder of 'moco search'.
 
-    Writes report.html, its pictures, front.csv, front.json and from_scratch.json into the folder.
+    Writes report.html, its pictures, front.csv, front.json and from_scratch.json into the folder. Under torchrun all
+    processes train one design after another together.
     """
-    from moco.run import Run
+    from moco.runs import Run
 
     this = Run.reopen(folder)
-    study = this.stored_study()
-    this.train_from_scratch(study)
-    typer.echo(this.report(study))
+    with _processes() as ranks:
+        with ranks.first_alone():
+            study = this.stored_study()
+        this.train_from_scratch(study)
+        if ranks.rank == 0:
+            typer.echo(this.report(study))
 
 
 @app.command()
@@ -336,7 +364,7 @@ def dashboard(
 
     Brings what the dashboard shows up to date in the folder's study.db: front, sample of all designs, figures.
     """
-    from moco.run import Run
+    from moco.runs import Run
     from studies import StudyBusyError
 
     this = Run.reopen(folder)
@@ -358,14 +386,24 @@ def main() -> None:
     """Entry point: bad input ends in one line on standard error, exit code 2 for wrong usage and 1 for the rest."""
     try:
         app()
-    except (ValueError, TypeError, OSError, subprocess.CalledProcessError) as error:
+    except (ValueError, TypeError, OSError, FloatingPointError, subprocess.CalledProcessError) as error:
         console.print(f"[red]error:[/red] {_escaped(_message(error))}", soft_wrap=True)
         sys.exit(1)
 
 
+@contextmanager
+def _processes() -> Iterator[Ranks]:
+    """The processes of torchrun, of which the first one alone speaks."""
+    from moco.supernet.ranks import joined
+
+    with joined() as ranks:
+        console.quiet = ranks.rank > 0
+        yield ranks
+
+
 def _print_front(study: CodesignStudy, n_rows: int | None) -> None:
     from moco.report import front_table
-    from moco.run import require_front
+    from moco.runs import require_front
 
     require_front(study)
     typer.echo(front_table(study.front(), n_rows=n_rows))

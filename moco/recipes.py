@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from moco.data import ClickLog
 from moco.settings import FinalSettings, TrainSettings
@@ -35,6 +35,57 @@ MOVIELENS = Recipe(
     n_trials=1500,
 )
 
+
+_NASREC_SUPERNET = TrainSettings(
+    epochs=1,
+    batch_size=512,
+    learning_rate=1e-3,
+    table_learning_rate=0.12,
+    adagrad_eps=1e-2,
+    warm_up_share=0.1,
+    embedding_epochs=0,
+    embedding_l2=0.0,
+    embedding_dropout=0.0,
+    n_threads=2,
+)
+_NASREC_FINAL = FinalSettings(
+    epochs=1,
+    batch_size=256,
+    optimiser="adagrad",
+    adagrad_eps=1e-2,
+    warm_up_share=0.1,
+    embedding_l2=0.0,
+    embedding_dropout=0.0,
+    clip_norm=5.0,
+)
+
+
+def nasrec_recipe(full_path_share: float, final_learning_rate: float, batch_factor: int = 1) -> Recipe:
+    """NASRec's settings for a public log of many millions of rows: one epoch, Adagrad, nothing against overfitting.
+
+    Source: the public code of NASRec (arXiv 2207.07187). Two things differ. Large tables have one accumulator a row in
+    place of one a number. NASRec's supernet has layer norms everywhere and a learning rate of 0.12; this one has them
+    in attention alone, at that rate its loss grew to 1e11, and so its weights are trained by Adam.
+
+    Args:
+        full_path_share: Share of the steps over which full paths become rare.
+        final_learning_rate: Of the final training in NASRec-Full.
+        batch_factor: To multiply batches of 512, and of 256 in the final training.
+    """
+    return Recipe(
+        dense_dims=(16, 32, 64, 128, 256, 512, 768, 1024),
+        sparse_dims=(16, 32, 48, 64),
+        supernet=replace(_NASREC_SUPERNET, full_path_share=full_path_share, batch_size=512 * batch_factor),
+        final=replace(
+            _NASREC_FINAL,
+            learning_rate=final_learning_rate,
+            table_learning_rate=final_learning_rate,
+            batch_size=256 * batch_factor,
+        ),
+        n_trials=2048,
+    )
+
+
 RECIPES = {
     "movielens-100k": MOVIELENS,
     "frappe": Recipe(
@@ -44,6 +95,9 @@ RECIPES = {
         final=FinalSettings(epochs=8, learning_rate=2e-3, embedding_dropout=0.0),
         n_trials=2000,
     ),
+    "criteo": nasrec_recipe(15_000 / 71_625, 0.16),
+    "avazu": nasrec_recipe(12_500 / 63_170, 0.20),
+    "kdd cup 2012": nasrec_recipe(20_000 / 116_905, 0.16, batch_factor=2),
 }
 """Recipes by how the name of a data set begins."""
 

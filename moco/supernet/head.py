@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -21,7 +23,7 @@ def fitted_head(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) 
     Minimises the mean log loss plus RIDGE / 2 times the squared change of the weights times the features' mean
     variance. So a feature that hardly varies keeps its weight, and rounding the head to few bits does no harm. Steps
     are Newton's with the curvature of the start, halved until they lower the objective, which therefore never ends
-    above the loss of the given head.
+    above the loss of the given head. That head is returned where features are too large to fit anything.
 
     Args:
         features: (n, N) inputs of the head, features first.
@@ -44,7 +46,9 @@ def fitted_head(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) 
     head, logits = first, first @ x
     probability = torch.sigmoid(logits)
     weighted = x * (probability * (1 - probability)).sqrt()
-    factor = torch.linalg.cholesky(weighted @ weighted.T / n_rows + torch.diag(ridge))
+    factor, n_bad = torch.linalg.cholesky_ex(weighted @ weighted.T / n_rows + torch.diag(ridge))
+    if n_bad or not math.isfinite(float(first.sum())):  # features beyond what numbers can hold: nothing to fit
+        return weight, bias
     value = objective(head, logits)
     for _ in range(MAX_STEPS):
         gradient = x @ (torch.sigmoid(logits) - labels) / n_rows + ridge * (head - first)

@@ -62,6 +62,15 @@ class Ranks:
             value = value / self.n_ranks
         return value
 
+    @contextmanager
+    def first_alone(self) -> Iterator[None]:
+        """A block that the first process runs through before the others begin, such as making a file that all read."""
+        if self.rank > 0:
+            self.wait()
+        yield
+        if self.rank == 0:
+            self.wait()
+
     def wait(self) -> None:
         """Until every process is here."""
         if self.n_ranks > 1:
@@ -89,11 +98,15 @@ def shared(parts: Sequence[nn.Module], ranks: Ranks) -> Callable[[Callable[[], T
     return nn.parallel.DistributedDataParallel(module, find_unused_parameters=True)
 
 
+def n_started() -> int:
+    """Processes that torchrun has started, this one among them; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @contextmanager
 def joined() -> Iterator[Ranks]:
     """The processes that torchrun has started, joined for a `with` block; this one alone where it has started none."""
-    n_ranks = int(os.environ.get("WORLD_SIZE", "1"))
-    if n_ranks == 1 or distributed.is_initialized():
+    if n_started() == 1 or distributed.is_initialized():
         yield Ranks.here()
         return
     if torch.cuda.is_available():

@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 
 from moco.codesign import CodesignStudy, create_study, design_costs
 from moco.known import known_designs
-from moco.run import Run, RunSettings
+from moco.runs import Run, RunSettings
 from spaces import Genomes
 from studies.front import hypervolume
 from studies.objective import Evaluation

@@ -61,3 +61,11 @@ def test_rounding_a_fitted_head_costs_little() -> None:
     fitted, shift = fitted_head(features.T, labels, weight, bias)
     rounded = fake_quantise(fitted[None], 8)[0]
     assert logloss(features, labels, rounded, shift) < logloss(features, labels, fitted, shift) + 2e-3
+
+
+def test_features_too_large_to_fit_leave_the_head_as_it_is() -> None:
+    features, labels, weight, bias = drawn(0, 100, 5)
+    for scale in (1e25, float("inf")):
+        fitted = fitted_head((features * scale).T, labels, weight, bias)
+        assert fitted[0].equal(weight)
+        assert fitted[1].equal(bias)

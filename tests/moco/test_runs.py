@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from moco.codesign import codesign_space, create_study, design_costs
+from moco.data.logs import generate_log
+from moco.runs import Run, RunSettings, SearchSettings, run
+
 ARGUMENTS = (
     *("run", "synthetic", "--set", "n_rows=3000", "--set", "n_fields=4", "--set", "max_cardinality=20"),
     *("--epochs", "2", "--population", "10", "--trials", "40"),
@@ -90,3 +94,36 @@ def test_a_finished_run_is_found_finished(unbroken: Path) -> None:
     assert {"report.html", "front.csv", "supernet.safetensors"} <= before.keys()
     finished(unbroken)
     assert files(unbroken) == before
+
+
+def test_a_search_on_small_tables_costs_and_trains_full_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    generate_log("criteo", tmp_path / "train.txt", 3000)
+    options = {"n_rows": 2000, "max_table_rows": 20, "min_count": 1}
+    settings = RunSettings(dataset="criteo", path=str(tmp_path), options=options, search_rows=1000, n_epochs=1)
+    this = Run(tmp_path / "run", settings)
+    assert [len(this.data.train), len(this.whole_data.train)] == [800, 1600]
+    assert max(this.data.cardinalities) <= 20
+    assert max(this.whole_data.cardinalities) > 500
+    hardware = {"table_memory": ("reram",)}
+    space = codesign_space(this.data, n_blocks=1, dense_dims=(16,), sparse_dims=(4,), hardware=hardware)
+    monkeypatch.setattr(Run, "space", space)
+    study = this.study(SearchSettings(population_size=4))
+    study.optimize(4)
+    design = study.front()[0]
+    assert design.cardinalities == this.whole_data.cardinalities
+    genomes = study.study.front().genomes[:1]
+    full = design_costs(this.data, space, genomes, cardinalities=this.whole_data.cardinalities)
+    assert design.area_mm2 == full.estimate.area_mm2[0] != design_costs(this.data, space, genomes).estimate.area_mm2[0]
+    with pytest.raises(
+        ValueError, match="search_rows is for the logs 'criteo', 'avazu', 'kdd2012', got it for 'frappe'"
+    ):
+        RunSettings(dataset="frappe", search_rows=10)
+    with pytest.raises(ValueError, match="cardinalities must name the table rows of each of the 26 categorical fields"):
+        create_study("x", this.data, space, this.supernet, cardinalities=(3, 4))
+
+
+def test_only_training_runs_in_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="only training runs in several processes: 'torchrun -m moco train', then"):
+        run(tmp_path, RunSettings(dataset="synthetic"), SearchSettings())

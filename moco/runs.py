@@ -19,12 +19,14 @@ from typing import Any, TypeVar
 from moco.chosen import FromScratch, chosen_designs, read_from_scratch, train_chosen
 from moco.codesign import CAPS, CodesignStudy, caps, codesign_space, create_study
 from moco.data import ClickLog, TableSchema, load_dataset
+from moco.data.logs import LOG_FORMATS
 from moco.files import write_text_whole
 from moco.progress import console, progress_bar
 from moco.recipes import Recipe, recipe_for
 from moco.report import ReportInputs, write_report
 from moco.settings import TrainSettings
 from moco.supernet import TrainedSupernet, TrainProgress, train_supernet
+from moco.supernet.ranks import n_started
 from pimmodel import find_calibration
 from spaces import CodesignSpace
 from studies import ENGINES
@@ -39,18 +41,32 @@ class RunSettings:
     Attributes:
         dataset: Name of the data set.
         path: Where its raw files lie; None where the data set needs none.
-        options: Further options of its reader, and for own tables the declared columns under "schema".
+        options: Further options of its reader, and for own tables the declared columns under "schema". The table rows
+            of a public log are limited to max_table_rows in the search alone; designs are costed and trained with full
+            tables.
+        search_rows: Of a public log: rows that supernet and search see; all that are read when left out.
         space: "nasrec-full" or "nasrec-small".
         n_epochs: Of supernet training; None takes the data set's recipe.
         seed: Of data splits, training and search.
+        device: "cpu", "auto", or another that torch knows, for training.
     """
 
     dataset: str
     path: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    search_rows: int | None = None
     space: str = "nasrec-full"
     n_epochs: int | None = None
     seed: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be meant."""
+        if self.search_rows is not None and self.dataset not in LOG_FORMATS:
+            raise ValueError(
+                f"search_rows is for the logs {', '.join(map(repr, LOG_FORMATS))}, got it for {self.dataset!r}: "
+                "leave it out"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,10 +136,28 @@ class Run:
 
     @cached_property
     def data(self) -> ClickLog:
-        """The click log."""
+        """The click log as supernet and search see it."""
+        options = self._options
+        if self.settings.search_rows is not None:
+            options["n_rows"] = min(self.settings.search_rows, options.get("n_rows") or self.settings.search_rows)
+        return self._loaded(options)
+
+    @cached_property
+    def whole_data(self) -> ClickLog:
+        """The click log that chosen designs are trained on: all of its rows, with full tables."""
+        options = self._options
+        if options.pop("max_table_rows", None) is None and self.settings.search_rows is None:
+            return self.data
+        return self._loaded(options)
+
+    @property
+    def _options(self) -> dict[str, Any]:
         options = dict(self.settings.options)
         if "schema" in options:
             options["schema"] = TableSchema(**options["schema"])
+        return options
+
+    def _loaded(self, options: dict[str, Any]) -> ClickLog:
         return load_dataset(self.settings.dataset, self.settings.path, seed=self.settings.seed, **options)
 
     @cached_property
@@ -156,6 +190,7 @@ class Run:
                 settings=self.supernet_settings,
                 seed=self.settings.seed,
                 checkpoint=self.supernet_file,
+                device=self.settings.device,
                 progress=show,
             )
 
@@ -169,6 +204,7 @@ class Run:
             self.supernet,
             storage=self.study_file,
             seed=self.settings.seed,
+            cardinalities=self.whole_data.cardinalities,
             **asdict(kept),
         )
 
@@ -192,11 +228,12 @@ class Run:
         """Trains the chosen designs of the front from scratch."""
         with self._timed("from scratch"), progress_bar("training from scratch", "designs") as bar:
             return train_chosen(
-                self.data,
+                self.whole_data,
                 chosen_designs(study.front()),
                 self.folder / "from_scratch.json",
                 settings=self.recipe.final,
                 seed=self.settings.seed,
+                device=self.settings.device,
                 progress=bar.update,
             )
 
@@ -277,6 +314,11 @@ def run(folder: Path, settings: RunSettings, search: SearchSettings, n_trials: i
     """
     if n_trials is not None:
         require_budget(n_trials)
+    if n_started() > 1:
+        raise ValueError(
+            "only training runs in several processes: 'torchrun -m moco train', then 'moco search', then "
+            "'torchrun -m moco report'"
+        )
     this = Run(folder, settings)
     console.print(f"[bold]data[/bold]      {this.data.name}: {len(this.data.train):,} train rows")
     console.print(
