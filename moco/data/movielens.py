@@ -11,10 +11,11 @@ import polars as pl
 
 from moco.data.dataset import CtrDataset
 from moco.data.folders import whole_folder
+from moco.data.frames import frames_of
 from moco.data.rows import DataError
 from moco.data.schema import TableSchema, as_numbers, require_columns, typed_log
 from moco.data.split import stratified_rows
-from moco.data.tables import frames_of, read_csv
+from moco.data.tables import read_csv
 
 SCHEMA = TableSchema(
     label="is_liked",
