@@ -69,7 +69,7 @@ def dataset_from_frame(
 def _arrays(frame: Any) -> Mapping[Any, Any]:
     if isinstance(frame, Mapping):
         return frame
-    if not (hasattr(frame, "columns") and hasattr(frame, "iloc")):  # those of pandas, which need not be installed
+    if not (hasattr(frame, "iloc") and hasattr(frame, "columns")):  # those of pandas, which need not be installed
         hint = "; call its collect()" if isinstance(frame, pl.LazyFrame) else ""
         raise TypeError(
             "frame must be a polars or pandas DataFrame or a mapping of names to arrays, "

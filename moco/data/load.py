@@ -34,7 +34,7 @@ class _Source:
 
 
 _SOURCES = {
-    "frappe": _Source(frappe_files, read_frappe, "a folder with train.csv, valid.csv and test.csv"),
+    "frappe": _Source(frappe_files, read_frappe, "a folder with train.csv, valid.csv and test.csv (or libfm, libsvm)"),
     "movielens-100k": _Source(movielens_files, read_movielens, "a folder with the three files of MovieLens-100k"),
     **{
         name: _Source(log_format.find, partial(read_log, name), log_format.expected_path, has_own_cache=True)
