@@ -13,6 +13,7 @@ from moco.data.rows import DataError
 from moco.data.schema import TableSchema, require_columns
 
 _SCALARS = str | int | float | Decimal | np.generic
+_POLARS_TIME_UNITS = ("ms", "us", "ns")
 _MAX_EXACT_FLOAT = 2.0**53  # above it float64 has no longer every whole number
 
 
@@ -144,11 +145,11 @@ def _as_column(array: Any, name: str, source: str) -> pl.Series:
             values = np.strings.decode(values, "utf-8")
         except UnicodeDecodeError as error:
             raise DataError(f"{source}: column {name!r} holds bytes that are not UTF-8 ({error})") from error
-    elif kind in "Mm":
-        values = values.astype(f"{kind}8[us]")  # polars knows not every unit of NumPy
+    elif kind in "Mm" and np.datetime_data(values.dtype)[0] not in _POLARS_TIME_UNITS:
+        values = values.astype(f"{kind}8[us]")
     elif kind == "f" and values.dtype.itemsize > 8:
         values = values.astype(np.float64)
-    elif kind not in "biufUT":
+    elif kind not in "biufUTMm":
         raise DataError(f"{source}: column {name!r} of type {values.dtype} is neither numbers, text nor times")
     column = pl.Series(name, np.ascontiguousarray(values))
     if column.dtype.is_float():

@@ -193,7 +193,7 @@ def _given_split(files: tuple[Path, ...], split: str, ratings: pl.DataFrame) -> 
         path = next((path for path in files if path.name == name), None)
         if path is None:
             raise DataError(
-                f"split {split!r} needs {name} in {files[0].parent}; give the folder of GroupLens's ml-100k.zip, which holds it"
+                f"split {split!r} needs {name} in {files[0].parent}; give a folder with all of GroupLens's ml-100k"
             )
         parts.append(read_csv(path, "\t", names=_RATING_COLUMNS))
     base, test = parts
