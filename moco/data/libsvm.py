@@ -67,7 +67,7 @@ def read_libsvm(
                 f"{part.path} has {part.indices.shape[1]} entries in a line, {parts[0].path} has {n_fields}; "
                 "all parts need an entry for each field"
             )
-    names = _field_names(fields, n_fields)
+    names = _field_names(fields, n_fields, files[0].name)
     is_categorical = np.all([(part.values == 1.0).all(axis=0) for part in parts], axis=0)
     lowest = np.min([part.indices.min(axis=0) for part in parts], axis=0)
     highest = np.max([part.indices.max(axis=0) for part in parts], axis=0)
@@ -88,16 +88,16 @@ def read_libsvm(
     return schema, tuple(frames)
 
 
-def _field_names(fields: Sequence[str] | None, n_fields: int) -> tuple[str, ...]:
+def _field_names(fields: Sequence[str] | None, n_fields: int, source: str) -> tuple[str, ...]:
     if fields is None:
         return tuple(f"field_{k}" for k in range(1, n_fields + 1))
     if not isinstance(fields, list | tuple) or not all(isinstance(name, str) for name in fields):
         raise DataError(f"fields must be a list of names, one for each entry of a line, got {fields!r}")
-    if len(fields) != n_fields or len({_LABEL, *fields}) != n_fields + 1:
-        raise DataError(
-            f"fields must be {n_fields} different names, one for each entry of a line and none of them {_LABEL!r}, "
-            f"got {', '.join(map(repr, fields))}"
-        )
+    quoted = ", ".join(map(repr, fields))
+    if len(fields) != n_fields:
+        raise DataError(f"{source}: each line has {n_fields} entries, but there are {len(fields)} fields: {quoted}")
+    if len({_LABEL, *fields}) != n_fields + 1:
+        raise DataError(f"fields must be different names and none of them {_LABEL!r}, got {quoted}")
     return tuple(fields)
 
 

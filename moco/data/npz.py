@@ -26,14 +26,15 @@ def read_npz(path: Path, schema: TableSchema, split_column: str | None) -> tuple
     Raises:
         DataError: the file is damaged, a column is absent, or an array is of a kind or shape that has no column.
     """
-    try:
-        file = np.load(path, allow_pickle=False)
-    except Exception as error:  # damaged bytes make the parsers raise nearly anything
-        raise _unreadable(path, error) from error
-    if not isinstance(file, np.lib.npyio.NpzFile):
-        raise DataError(f"{path} holds one array without a name; save columns by name with numpy.savez")
-    with file:
-        return declared_columns(_Arrays(path, file), schema, split_column, path.name)
+    with path.open("rb") as raw:  # NumPy leaves a damaged file open that it opened itself
+        try:
+            file = np.load(raw, allow_pickle=False)
+        except Exception as error:  # damaged bytes make the parsers raise nearly anything
+            raise _unreadable(path, error) from error
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise DataError(f"{path} holds one array without a name; save columns by name with numpy.savez")
+        with file:
+            return declared_columns(_Arrays(path, file), schema, split_column, path.name)
 
 
 class _Arrays(Mapping[str, Any]):

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import moco
-from moco.data import CtrDataset, DataError, TableSchema, dataset_from_frame, load_dataset
+from moco.data import CtrDataset, DataError, TableSchema, dataset_from_frame
+from moco.data.tables import read_table
 
 SCHEMA = TableSchema(label="click", categorical=("site", "user"), numeric=("price",), time="at")
 N_ROWS = 40
@@ -232,19 +233,19 @@ ROWS = st.lists(
 
 def in_csv(frame: pl.DataFrame, folder: Path) -> CtrDataset:
     frame.write_csv(folder / "log.csv", quote_style="non_numeric")
-    return load_dataset("table", folder / "log.csv", schema=LAW, cache_dir=folder)
+    return read_table((folder / "log.csv",), schema=LAW)
 
 
 def in_parquet(frame: pl.DataFrame, folder: Path) -> CtrDataset:
     frame.write_parquet(folder / "log.parquet")
-    return load_dataset("table", folder / "log.parquet", schema=LAW, cache_dir=folder)
+    return read_table((folder / "log.parquet",), schema=LAW)
 
 
 def in_npz(frame: pl.DataFrame, folder: Path) -> CtrDataset:
     site = frame["site"].fill_null("").to_numpy().astype(str)
     others = frame.select("click", "user", "price").to_dict(as_series=True)
     np.savez(folder / "log.npz", site=site, **{name: column.to_numpy() for name, column in others.items()})
-    return load_dataset("table", folder / "log.npz", schema=LAW, cache_dir=folder)
+    return read_table((folder / "log.npz",), schema=LAW)
 
 
 LAW = TableSchema(label="click", categorical=("site", "user"), numeric=("price",))
