@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from moco.codesign import CodesignStudy, codesign_space, create_study, design_costs
-    from moco.data import CtrDataset, DataError, TableSchema, load_dataset
+    from moco.data import CtrDataset, DataError, TableSchema, dataset_from_frame, load_dataset
     from moco.design import Design, read_design
     from moco.lowering import lower
     from moco.oracle import Oracle
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "moco.codesign": ("CodesignStudy", "codesign_space", "create_study", "design_costs"),
-    "moco.data": ("CtrDataset", "DataError", "TableSchema", "load_dataset"),
+    "moco.data": ("CtrDataset", "DataError", "TableSchema", "dataset_from_frame", "load_dataset"),
     "moco.design": ("Design", "read_design"),
     "moco.lowering": ("lower",),
     "moco.oracle": ("Oracle",),
@@ -49,6 +49,7 @@ __all__ = [
     "TrainSettings",
     "codesign_space",
     "create_study",
+    "dataset_from_frame",
     "design_costs",
     "load_dataset",
     "load_supernet",

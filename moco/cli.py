@@ -31,7 +31,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-Dataset = Annotated[str, typer.Argument(help=f"Data set: {', '.join(DATASETS)}. 'table' is any csv or parquet.")]
+Dataset = Annotated[
+    str, typer.Argument(help=f"Data set: {', '.join(DATASETS)}. 'table' is any csv, parquet, npz, libsvm or libFM.")
+]
 DataPath = Annotated[
     Path | None, typer.Argument(help="Its raw file or folder. movielens-100k is fetched when left out.")
 ]

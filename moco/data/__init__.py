@@ -2,6 +2,7 @@
 
 from moco.data.dataset import CtrDataset
 from moco.data.encode import NumericTransform
+from moco.data.frames import dataset_from_frame
 from moco.data.load import DATASETS, load_dataset
 from moco.data.logs.options import LogOptions
 from moco.data.logs.prepare import prepare_log
@@ -23,6 +24,7 @@ __all__ = [
     "Rows",
     "StoredLog",
     "TableSchema",
+    "dataset_from_frame",
     "load_dataset",
     "prepare_log",
 ]

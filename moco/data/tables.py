@@ -1,22 +1,29 @@
-"""Any csv or parquet log with declared columns, and the checked reading of csv that all readers share."""
+"""Any log of the user's own in a file, and the checked reading of csv that all readers share."""
 
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import polars as pl
 
 from moco.data.dataset import CtrDataset
 from moco.data.encode import NumericKind
+from moco.data.frames import SplitKind, split_and_encoded
+from moco.data.libsvm import LIBSVM_ENDS, is_libsvm, read_libsvm
+from moco.data.npz import read_npz
+from moco.data.packed import PACKED_ENDS, require_packed
 from moco.data.rows import DataError
-from moco.data.schema import TableSchema, require_columns, typed_log
-from moco.data.split import PARTS, PartRows, stratified_rows, time_rows
+from moco.data.schema import TableSchema
+from moco.data.split import PARTS
 
 CsvEncoding = Literal["utf8", "utf8-lossy"]
-SplitKind = Literal["stratified", "time", "given"]
-_MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}
-_TABLE_ENDS = (*(f"{table}{packed}" for table in (".csv", ".tsv") for packed in ("", *_MAGIC)), ".parquet")
+_TABLE_ENDS = (
+    *(f"{table}{packed}" for table in (".csv", ".tsv") for packed in PACKED_ENDS),
+    ".parquet",
+    ".npz",
+    *LIBSVM_ENDS,
+)
 
 
 def read_csv(
@@ -34,11 +41,8 @@ def read_csv(
         DataError: the file is empty, not packed as its name says, cut short, not UTF-8, or has a row with more or
             fewer fields than the first line.
     """
-    magic = _MAGIC.get(path.suffix, b"")
     try:
-        with path.open("rb") as file:
-            if file.read(len(magic)) != magic:
-                raise DataError(f"{path} ends in {path.suffix} but is not packed so; rename or pack it")
+        require_packed(path)
         frame = pl.read_csv(
             path,
             separator=separator,
@@ -84,15 +88,6 @@ def _require_equal_lengths(path: Path, separator: str) -> None:
             )
 
 
-def _read_any(path: Path, separator: str) -> pl.DataFrame:
-    if path.suffix != ".parquet":
-        return read_csv(path, separator)
-    try:
-        return pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"cannot read {path} as parquet: {str(error).splitlines()[0]}") from error
-
-
 def table_files(path: Path) -> tuple[Path, ...]:
     """The log itself, or the train, valid and test files of a folder.
 
@@ -102,7 +97,7 @@ def table_files(path: Path) -> tuple[Path, ...]:
     if path.is_file():
         return (path,)
     if not path.is_dir():
-        raise DataError(f"{path} does not exist; a csv or parquet file, or a folder of parts, is expected")
+        raise DataError(f"{path} does not exist; a csv, parquet, npz or libsvm file, or a folder of parts, is expected")
     files: list[Path] = []
     for part in PARTS:
         found = [path / f"{part}{end}" for end in _TABLE_ENDS if (path / f"{part}{end}").is_file()]
@@ -120,6 +115,7 @@ def read_table(
     *,
     schema: TableSchema | None = None,
     separator: str = ",",
+    fields: Sequence[str] | None = None,
     split: SplitKind | None = None,
     split_column: str | None = None,
     valid_fraction: float = 0.1,
@@ -128,12 +124,14 @@ def read_table(
     numeric_transform: NumericKind = "log",
     seed: int = 0,
 ) -> CtrDataset:
-    """A log of the user's own.
+    """A log of the user's own: csv, parquet or npz with a schema, libsvm or libFM without.
 
     Args:
         files: From `table_files`: one log to split, or its three parts.
-        schema: The declared columns.
+        schema: The declared columns. In an npz an array (N, k) is declared by its name, or a column of it as name_0
+            to name_{k-1}. A libsvm declares itself: see `read_libsvm`.
         separator: Of the fields of a csv.
+        fields: Names for the fields of a libsvm, in the order of its entries.
         split: "stratified" by the label (the default for one file), "time" (the latest rows are test), or "given"
             (the default for three files) by them or by split_column.
         split_column: Column that says train, valid or test in each row of one file.
@@ -146,46 +144,64 @@ def read_table(
     Raises:
         DataError: the log cannot be read as declared; the message names file, column, value and row.
     """
-    if schema is None:
-        raise DataError("data set 'table' needs a schema: TableSchema(label=..., categorical=(...), numeric=(...))")
-    split = split or ("stratified" if len(files) == 1 and split_column is None else "given")
-    if split not in get_args(SplitKind):
-        raise DataError(f"unknown split {split!r}; splits are {', '.join(map(repr, get_args(SplitKind)))}")
-    if len(files) > 1 and (split != "given" or split_column is not None):
-        raise DataError(f"three files are a given split of their own, got split={split!r}; leave split out")
-    parts = [typed_log(_read_any(path, separator), schema, path.name) for path in files]
-    if len(parts) > 1:
-        frames = dict(zip(PARTS, parts, strict=True))
-    elif split == "given":
-        frames = _frames_by_column(parts[0], split_column, files[0].name)
+    are_libsvm = {is_libsvm(path) for path in files}
+    if len(are_libsvm) > 1:
+        raise DataError(f"parts must all be libsvm or none, got {', '.join(path.name for path in files)}")
+    if True in are_libsvm:
+        if schema is not None:
+            raise DataError(f"{files[0].name} declares its own columns; leave the schema out, and name them by fields")
+        if split == "time" or split_column is not None:
+            raise DataError(f"{files[0].name} has neither times nor a split column; split it 'stratified' or in three")
+        schema, frames = read_libsvm(files, fields)
+        logs = {path.name: frame for path, frame in zip(files, frames, strict=True)}
     else:
-        frame = parts[0]
-        if split == "stratified":
-            rows = stratified_rows(frame[schema.label].to_numpy(), valid_fraction, test_fraction, seed)
+        if schema is None:
+            raise DataError("data set 'table' needs a schema: TableSchema(label=..., categorical=(...), numeric=(...))")
+        if fields is not None:
+            raise DataError(f"fields name the entries of a libsvm, but {files[0].name} names its columns; leave it out")
+        schema, logs = _declared_logs(files, schema, separator, split_column)
+    return split_and_encoded(
+        (files[0] if len(files) == 1 else files[0].parent).name.split(".")[0],
+        schema,
+        logs,
+        split=split,
+        split_column=split_column,
+        valid_fraction=valid_fraction,
+        test_fraction=test_fraction,
+        min_count=min_count,
+        numeric_transform=numeric_transform,
+        seed=seed,
+    )
+
+
+def _declared_logs(
+    files: tuple[Path, ...], schema: TableSchema, separator: str, split_column: str | None
+) -> tuple[TableSchema, dict[str, pl.DataFrame]]:
+    """The schema with a name for each column, and the raw log of each file by the file's name."""
+    logs: dict[str, pl.DataFrame] = {}
+    schemas: dict[str, TableSchema] = {}
+    for path in files:
+        if path.suffix == ".npz":
+            schemas[path.name], logs[path.name] = read_npz(path, schema, split_column)
         else:
-            if schema.time is None:
-                raise DataError("split 'time' needs schema.time, the column that orders the rows")
-            require_columns(frame, (schema.time,), files[0].name)
-            rows = time_rows(frame[schema.time], valid_fraction, test_fraction, files[0].name)
-        frames = frames_of(frame, rows)
-    name = (files[0] if len(files) == 1 else files[0].parent).name.split(".")[0]
-    return CtrDataset.from_frames(name, schema, frames, min_count=min_count, numeric_transform=numeric_transform)
+            schemas[path.name] = schema
+            logs[path.name] = _read_parquet(path) if path.suffix == ".parquet" else read_csv(path, separator)
+    (first, named), *others = schemas.items()
+    for other, its_own in others:
+        if its_own != named:
+            raise DataError(
+                f"parts must have the same columns, but the schema means {_n_columns(named)} columns in {first} and "
+                f"{_n_columns(its_own)} in {other}"
+            )
+    return named, logs
 
 
-def frames_of(frame: pl.DataFrame, rows: PartRows) -> dict[str, pl.DataFrame]:
-    """The parts of a frame by name."""
-    return {part: frame[part_rows] for part, part_rows in zip(PARTS, rows, strict=True)}
+def _n_columns(schema: TableSchema) -> int:
+    return 1 + len(schema.categorical) + len(schema.numeric)
 
 
-def _frames_by_column(frame: pl.DataFrame, column: str | None, source: str) -> dict[str, pl.DataFrame]:
-    if column is None:
-        raise DataError("split 'given' of one file needs split_column, the column that says train, valid or test")
-    require_columns(frame, (column,), source)
-    wrong = ~frame[column].cast(pl.String).is_in(PARTS).fill_null(False)
-    if wrong.any():
-        row = int(wrong.arg_true()[0])
-        raise DataError(
-            f"{source}: split column {column!r} must say 'train', 'valid' or 'test', "
-            f"got {frame[column][row]!r} in row {row + 1}"
-        )
-    return {part: frame.filter(pl.col(column) == part) for part in PARTS}
+def _read_parquet(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"cannot read {path} as parquet: {str(error).splitlines()[0]}") from error

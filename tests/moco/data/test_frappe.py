@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from moco.data import DataError, load_dataset
-from moco.data.frappe import SCHEMA
+from moco.data.frappe import SCHEMA, frappe_files, read_frappe
 
 GOOD_ROWS = ["1,1,2,3,4,5,6,7,8,9,10", "0,1,3,3,4,5,6,7,8,9,10"]
 
@@ -60,6 +60,48 @@ def test_plain_and_gzip_are_the_same(frappe: tuple[Path, str, tuple[int, int, in
     data = load_dataset("frappe", plain, cache_dir=tmp_path / "cache")
     assert data.name == name
     assert data.digest == load_dataset("frappe", folder, cache_dir=tmp_path / "cache").digest
+
+
+def libsvm_of(csv: str, negative: str) -> str:
+    cells = (row.partition(",") for row in csv.split()[1:])
+    lines = (f"{'1' if label == '1' else negative} {ids.replace(',', ':1 ')}:1" for label, _, ids in cells)
+    return "\n".join([*lines, ""])
+
+
+@pytest.mark.parametrize(
+    ("names", "negative"),
+    [
+        pytest.param(("frappe.train.libfm", "frappe.validation.libfm", "frappe.test.libfm"), "-1", id="NFM"),
+        pytest.param(("train.libsvm", "valid.libsvm", "test.libsvm"), "0", id="AFN"),
+    ],
+)
+def test_libfm_and_libsvm_are_the_same(
+    names: tuple[str, str, str], negative: str, frappe: tuple[Path, str, tuple[int, int, int]], tmp_path: Path
+) -> None:
+    folder, name, _ = frappe
+    for stem, other in zip(("train_rebuilt", "valid", "test"), names, strict=True):
+        with gzip.open(folder / f"{stem}.csv.gz", "rt") as csv:
+            (tmp_path / other).write_text(libsvm_of(csv.read(), negative))
+    data = read_frappe(frappe_files(tmp_path))
+    # The name, too: written as csv the lines have the md5 that BARS publishes.
+    assert data.name == name
+    assert data.digest == read_frappe(frappe_files(folder)).digest
+    (tmp_path / names[1]).write_text(libsvm_of("\n".join(["header", *GOOD_ROWS]), negative))
+    changed = read_frappe(frappe_files(tmp_path))
+    assert (changed.name, len(changed.valid)) == ("Frappe, not the Frappe_x1 split", 2)
+
+
+def test_errors_of_libsvm(tmp_path: Path) -> None:
+    write(tmp_path, GOOD_ROWS).joinpath("valid.csv").unlink()
+    (tmp_path / "valid.libsvm").write_text(libsvm_of("header\n1,1,2,3,4,5,6,7,8,9,10", "0"))
+    with pytest.raises(DataError, match=r"part 'valid' of data set 'Frappe, .*has only label 1"):
+        load_dataset("frappe", tmp_path, cache_dir=tmp_path / "cache")
+    (tmp_path / "valid.libsvm").write_text("1 2:1 3:1\n")
+    with pytest.raises(DataError, match=r"valid.libsvm: each line has 2 entries, but there are 10 fields: 'user', "):
+        load_dataset("frappe", tmp_path, cache_dir=tmp_path / "cache")
+    (tmp_path / "valid.libsvm").write_text("1 " + " ".join(f"{k}:{k}" for k in range(10)) + "\n")
+    with pytest.raises(DataError, match=r"valid.libsvm: all fields of Frappe are categorical, but 'user' has other v"):
+        load_dataset("frappe", tmp_path, cache_dir=tmp_path / "cache")
 
 
 def test_errors(tmp_path: Path) -> None:

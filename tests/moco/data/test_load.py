@@ -70,7 +70,7 @@ def test_a_full_disk_says_so_and_leaves_nothing(log: Path, tmp_path: Path) -> No
 def test_errors(log: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot make the cache folder .*give another cache_dir"):
         load_dataset("table", log, schema=SCHEMA, cache_dir=log / "cache")
-    with pytest.raises(DataError, match=r"nothing.csv does not exist; a csv or parquet file, or a folder of parts"):
+    with pytest.raises(DataError, match=r"nothing.csv does not exist; a csv, parquet, npz or libsvm file, or a"):
         load_dataset("table", tmp_path / "nothing.csv", schema=SCHEMA, cache_dir=tmp_path)
     with pytest.raises(DataError, match=r"data set 'frappe' needs a path: a folder with train.csv, valid.csv and"):
         load_dataset("frappe", cache_dir=tmp_path)

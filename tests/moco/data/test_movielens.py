@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,108 @@ def test_the_atomic_form_reads_as_the_original_form(tmp_path: Path) -> None:
         "user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token\n7\t57\tM\tadministrator\t91344\n"
     )
     assert read_movielens(movielens_files(tmp_path)).digest == original.digest
+
+
+def split_files(folder: Path) -> Path:
+    """GroupLens's form of 60 ratings by 6 users, two of each user's ten in u1.test."""
+    original_files(folder)
+    ratings = [f"{1 + i % 6}\t{1 + i // 6}\t{3 + (i // 6 + i // 12) % 2}\t881250949" for i in range(60)]
+    for name, rows in (("u.data", ratings), ("u1.base", ratings[12:]), ("u1.test", ratings[:12])):
+        (folder / name).write_text("\n".join([*rows, ""]))
+    return folder
+
+
+def test_split_of_grouplens(tmp_path: Path) -> None:
+    folder = split_files(tmp_path)
+    data = load_dataset("movielens-100k", folder, split="u1", valid_fraction=0.25, cache_dir=tmp_path / "cache")
+    assert data.name == "MovieLens-100k, split u1"
+    assert (len(data.train), len(data.valid), len(data.test)) == (36, 12, 12)
+    # Films 1 and 2 are in u1.test alone, in its order: film 1 is rated 3 and film 2 is rated 4 by users 1 to 6.
+    items, users = data.test.ids[:, 1], data.test.ids[:, 0]
+    np.testing.assert_array_equal(items, 0)
+    assert [data.vocabularies[0][int(user) - 1] for user in users] == ["1", "2", "3", "4", "5", "6"] * 2
+    np.testing.assert_array_equal(data.test.labels, [0.0] * 6 + [1.0] * 6)
+    assert abs(float(data.train.labels.mean() - data.valid.labels.mean())) < 0.05
+    plain = load_dataset("movielens-100k", folder, cache_dir=tmp_path / "cache")
+    assert (plain.name, len(plain.train)) == ("MovieLens-100k", 48)
+
+
+def test_a_changed_split_is_read_again(tmp_path: Path) -> None:
+    folder = split_files(tmp_path)
+    load_dataset("movielens-100k", folder, split="u1", cache_dir=tmp_path / "cache")
+    (folder / "u1.test").write_text("1\t1\t3\t881250949\n")
+    with pytest.raises(
+        DataError, match=r"the 60 ratings of u.data once, got 49 ratings, 0 of them foreign and 11 lack"
+    ):
+        load_dataset("movielens-100k", folder, split="u1", cache_dir=tmp_path / "cache")
+
+
+def test_split_beside_the_atomic_form(tmp_path: Path) -> None:
+    files = movielens_files(split_files(tmp_path))
+    expected = read_movielens(files, split="u1")
+    rows = [line.split("\t") for line in (tmp_path / "u.data").read_text().splitlines()]
+    (tmp_path / "ml-100k.inter").write_text(
+        "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+        + "".join(f"{user}\t{item}\t{rating}.0\t{second}\n" for user, item, rating, second in rows)
+    )
+    (tmp_path / "ml-100k.item").write_text(
+        "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n"
+        "1\tCaf\xe9\t1995\tAnimation Children's Comedy\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "ml-100k.user").write_text(
+        "user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token\n7\t57\tM\tadministrator\t91344\n"
+    )
+    atomic = movielens_files(tmp_path)
+    assert atomic[0].name == "ml-100k.inter"
+    assert read_movielens(atomic, split="u1").digest == expected.digest
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        pytest.param(
+            "u1.test", lambda text: "9" + text[1:], r"1 of them foreign and 1 lacking; unpack", id="another-user"
+        ),
+        pytest.param(
+            "u1.base", lambda text: text + text, r"got 108 ratings, 0 of them foreign and 0 lacking", id="twice"
+        ),
+        pytest.param(
+            "u1.base",
+            lambda text: text[: text.index("\n", 300) + 1],
+            r"must hold each of the 60 ratings of u.d",
+            id="cut",
+        ),
+        pytest.param(
+            "u1.test", lambda text: text.replace("\t3\t", "\t5\t"), r"6 of them foreign and 6 lack", id="rating"
+        ),
+        pytest.param(
+            "u1.test",
+            lambda text: text + "1\t3\t4\t881250949\n",
+            r"u1.base and u1.test must not share ratings, but both hold 1, first that of item 3 by user 1",
+            id="in-both",
+        ),
+    ],
+)
+def test_split_that_is_not_of_these_ratings(
+    name: str, change: Callable[[str], str], message: str, tmp_path: Path
+) -> None:
+    path = split_files(tmp_path) / name
+    path.write_text(change(path.read_text()))
+    with pytest.raises(DataError, match=message):
+        read_movielens(movielens_files(tmp_path), split="u1")
+
+
+def test_split_errors(tmp_path: Path) -> None:
+    files = movielens_files(split_files(tmp_path))
+    with pytest.raises(DataError, match=r"unknown split 'u6' of MovieLens-100k; splits are 'u1', 'u2', .*, 'ua', 'ub'"):
+        read_movielens(files, split="u6")
+    with pytest.raises(
+        DataError, match=r"split 'ua' needs ua.base in .*; give a folder with all of GroupLens's ml-100k"
+    ):
+        read_movielens(files, split="ua")
+    with pytest.raises(DataError, match=r"valid_fraction must lie between 0 and 1, got 1"):
+        read_movielens(files, split="u1", valid_fraction=1)
 
 
 @pytest.fixture

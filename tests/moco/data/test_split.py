@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moco.data import DataError
-from moco.data.split import stratified_rows, time_rows
+from moco.data.split import held_out_rows, stratified_rows, time_rows
 
 
 @settings(deadline=None)  # the first call loads scikit-learn
@@ -27,6 +27,18 @@ def test_stratified_parts_cover_every_row_once_with_equal_label_means(
         assert abs(labels[part].sum() - len(part) * labels.mean()) <= 2.0
     again = stratified_rows(labels, *fractions, seed)
     assert all(np.array_equal(a, b) for a, b in zip(parts, again, strict=True))
+
+
+def test_held_out_rows_are_a_stratified_share() -> None:
+    labels = np.tile(np.array([0, 1, 0, 0], dtype=np.float32), 25)
+    train, valid = held_out_rows(labels, 0.2, 0)
+    assert sorted([*train, *valid]) == list(range(100))
+    assert (len(valid), labels[valid].sum(), labels[train].sum()) == (20, 5.0, 20.0)
+    assert not np.array_equal(held_out_rows(labels, 0.2, 1)[1], valid)
+    with pytest.raises(DataError, match=r"valid_fraction must lie between 0 and 1, got 1.0"):
+        held_out_rows(labels, 1.0, 0)
+    with pytest.raises(DataError, match=r"4 rows are too few for valid_fraction 0.1: a part would be empty"):
+        held_out_rows(labels[:4], 0.1, 0)
 
 
 def test_seeds_give_different_splits() -> None:
