@@ -1,9 +1,9 @@
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -85,10 +85,7 @@ def test_frames_of_every_kind_hold_the_same_data_set(kind: str) -> None:
     assert data.digest == expected.digest
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pandas") is None, reason="pandas is no dependency")
 def test_pandas() -> None:
-    import pandas as pd
-
     expected = dataset_from_frame(pl.DataFrame(columns_of()), SCHEMA).digest
     frame = pd.DataFrame(columns_of())
     for other in (frame, frame.convert_dtypes(), frame.astype({"site": "category", "user": "category"})):
