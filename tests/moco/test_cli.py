@@ -53,17 +53,22 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize(
-    "command", ["", *(command.callback.__name__ for command in app.registered_commands if command.callback)]
+    "command",
+    [
+        "",
+        *(command.callback.__name__ for command in app.registered_commands if command.callback),
+        *("data", "data describe", "data prepare", "data generate"),
+    ],
 )
 def test_help(cli: Cli, command: str) -> None:
-    code, out, _ = cli(*filter(None, [command]), "--help")
+    code, out, _ = cli(*command.split(), "--help")
     assert code == 0
     assert "Usage" in out
 
 
 def test_data_describes_a_table(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text(LOG)
-    code, out, _ = cli("data", "table", tmp_path / "log.csv", *TABLE)
+    code, out, _ = cli("data", "describe", "table", tmp_path / "log.csv", *TABLE)
     assert code == 0
     assert "shop" in out
     assert "0.5000" in out
@@ -81,27 +86,27 @@ def test_data_describes_a_table(cli: Cli, tmp_path: Path) -> None:
 )
 def test_malformed_logs(cli: Cli, tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "log.csv").write_text(content)
-    cli.fails(message, "data", "table", tmp_path / "log.csv", *TABLE)
+    cli.fails(message, "data", "describe", "table", tmp_path / "log.csv", *TABLE)
 
 
 def test_files_that_are_not_what_they_say(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "log.csv.gz").write_text(LOG)
-    cli.fails("is not packed so", "data", "table", tmp_path / "log.csv.gz", *TABLE)
+    cli.fails("is not packed so", "data", "describe", "table", tmp_path / "log.csv.gz", *TABLE)
     whole = gzip.compress(LOG.encode())
     (tmp_path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
-    cli.fails("cut.csv.gz", "data", "table", tmp_path / "cut.csv.gz", *TABLE)
-    cli.fails("no file|not.*exist|no such", "data", "table", tmp_path / "absent.csv", *TABLE)
+    cli.fails("cut.csv.gz", "data", "describe", "table", tmp_path / "cut.csv.gz", *TABLE)
+    cli.fails("no file|not.*exist|no such", "data", "describe", "table", tmp_path / "absent.csv", *TABLE)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [
-        (("data", "netflix"), "unknown data set 'netflix'; data sets are 'frappe'", 1),
-        (("data", "synthetic", "--set", "n_columns=3"), "unknown option 'n_columns'", 1),
-        (("data", "synthetic", "--set", "n_rows"), "--set takes NAME=VALUE", 1),
-        (("data", "synthetic", "--set", "n_rows=-5"), "n_rows must be", 1),
-        (("data", "synthetic", "--rows", "3"), "No such option", 2),
-        (("data", "frappe"), "needs a path", 1),
+        (("data", "describe", "netflix"), "unknown data set 'netflix'; data sets are 'frappe'", 1),
+        (("data", "describe", "synthetic", "--set", "n_columns=3"), "unknown option 'n_columns'", 1),
+        (("data", "describe", "synthetic", "--set", "n_rows"), "--set takes NAME=VALUE", 1),
+        (("data", "describe", "synthetic", "--set", "n_rows=-5"), "n_rows must be", 1),
+        (("data", "describe", "synthetic", "--rows", "3"), "No such option", 2),
+        (("data", "describe", "frappe"), "needs a path", 1),
         (("walk",), "No such command", 2),
         (("run", "synthetic", "--epochs", "0", *SMALL), "epochs must be positive, got 0", 1),
         (("run", "synthetic", "--trials", "0", *SMALL), "n_trials must be at least 1, got 0", 1),
@@ -124,6 +129,7 @@ def test_unknown_column_names_those_there_are(cli: Cli, tmp_path: Path) -> None:
     cli.fails(
         "no column 'store'.*'click', 'shop', 'price'|'store'.*columns are",
         "data",
+        "describe",
         "table",
         tmp_path / "log.csv",
         "--label",
@@ -131,7 +137,7 @@ def test_unknown_column_names_those_there_are(cli: Cli, tmp_path: Path) -> None:
         "--categorical",
         "store",
     )
-    cli.fails("--label NAME", "data", "table", tmp_path / "log.csv", "--categorical", "shop")
+    cli.fails("--label NAME", "data", "describe", "table", tmp_path / "log.csv", "--categorical", "shop")
 
 
 def test_unwritable_folder(cli: Cli, tmp_path: Path) -> None:
@@ -214,11 +220,11 @@ def test_a_calibration_of_ones_own_starts_from_a_named_one(cli: Cli, tmp_path: P
 
 def test_a_raw_log_is_described_whole(cli: Cli, tmp_path: Path) -> None:
     generate_log("criteo", tmp_path / "train.txt", 500)
-    code, out, _ = cli("data", "criteo", tmp_path)
+    code, out, _ = cli("data", "describe", "criteo", tmp_path)
     assert code == 0
     assert re.search(r"train +400 ", out)
     assert "Criteo Kaggle, vocabulary encoding" in out
-    _, sampled, _ = cli("data", "criteo", tmp_path, "--set", "n_rows=100", "--set", "encoding=authors")
+    _, sampled, _ = cli("data", "describe", "criteo", tmp_path, "--set", "n_rows=100", "--set", "encoding=authors")
     assert re.search(r"train +400 ", sampled)
     assert re.search(r"C3 +10,131,227 ", sampled)
 
@@ -235,3 +241,36 @@ def test_a_run_keeps_to_its_calibration_file(cli: Cli, tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     Path("mine.toml").write_text(text.replace('"10.0 ns"', '"11.0 ns"'))
     cli.fails("was made with hardware model [0-9a-f]{16}, this is [0-9a-f]{16}: give the study a new name", *run)
+
+
+def test_a_public_log_is_generated_prepared_described_and_used(cli: Cli, tmp_path: Path) -> None:
+    raw, made = tmp_path / "train.txt", tmp_path / "log"
+    assert cli("data", "generate", "criteo", raw, "--rows", 900)[1] == f"{raw}: 900 rows\n"
+    with raw.open("a") as file:
+        file.write("what is this\n")
+    code, out, err = cli("data", "prepare", "criteo", raw, "--out", made, "--max-bad-share", 0.01, "--min-count", 1)
+    assert code == 0, err
+    assert "1 bad lines left out" in out
+    assert re.search(r"line 901: .*what is this", out)
+    whole = cli("data", "describe", made)[1]
+    assert re.search(r"label mean of each tenth, in the order of the raw file, that of time:( 0\.\d{4}){10}\n", whole)
+    assert re.search(r"all fields +[\d,]+ ", whole)
+    capped = cli("data", "describe", "criteo", made, "--max-table-rows", 20)[1]
+    assert re.search(r"C3 +20 ", capped)
+    train = ("train", "criteo", made, "--set", "n_rows=300", "--set", "max_table_rows=20", "--out", tmp_path / "run")
+    code, out, err = cli(*train, "--space", "nasrec-small")
+    assert code == 0, err
+    assert "on Criteo Kaggle, vocabulary encoding, 300 of 900 rows, seed 0" in out
+    encoded = ("--set", "encoding=authors")
+    cli.fails("unknown option 'encoding' of the stored log", "data", "describe", "criteo", made, *encoded)
+    cli.fails("is there already, and may be a real log", "data", "generate", "criteo", raw)
+    prepare = ("data", "prepare", "criteo", raw, "--out")
+    cli.fails("unknown log 'netflix'; logs are 'criteo'", "data", "prepare", "netflix", raw, "--out", made)
+    cli.fails("Invalid value for '--encoding'", *prepare, made, "--encoding", "x", code=2)
+    cli.fails("holds other files than a stored log", *prepare, tmp_path)
+    cli.fails("embedding_dim must be at least 1, got 0", "data", "describe", made, "--embedding-dim", 0)
+
+
+def test_under_torchrun_training_alone(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    cli.fails("only training runs in several processes: 'torchrun -m moco train'", "run", "synthetic")

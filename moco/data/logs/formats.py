@@ -53,6 +53,7 @@ class LogFormat:
         is_token: Under "authors" a value is read as a decimal number, else as a hexadecimal one, modulo 2**31 - 1.
             Else it is read as hexadecimal.
         has_placeholder: Under "authors" one dense input is the constant 0.
+        is_in_time: Rows are in the order of time: Criteo's and Avazu's data pages say so, KDD Cup 2012's says nothing.
     """
 
     name: str
@@ -65,6 +66,7 @@ class LogFormat:
     counts_clicks: bool = False
     is_token: bool = True
     has_placeholder: bool = False
+    is_in_time: bool = True
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -178,6 +180,7 @@ KDD2012 = LogFormat(
     ),
     joined=_columns("decimal", gender=4, age=8),
     counts_clicks=True,
+    is_in_time=False,
 )
 
 LOG_FORMATS = {log_format.name: log_format for log_format in (CRITEO, AVAZU, KDD2012)}

@@ -58,7 +58,25 @@ def read_log(
     )
     key = json.dumps([[file_state(file) for file in files], asdict(options)])
     folder = cache / f"{name}-log-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-    title = LOG_FORMATS[name].title
+    log = prepared(name, files[0], folder, options).capped(None if is_authors else max_table_rows)
+    return log if n_rows is None else log.sample(n_rows, seed)
+
+
+def read_stored(
+    folder: Path, *, n_rows: int | None = None, max_table_rows: int | None = None, seed: int = 0
+) -> LogSample | StoredLog:
+    """A stored log that `prepare_log` made, or a sub-sample of it; the options are those of `read_log`.
+
+    Raises:
+        DataError: the folder holds no stored log, or an option is out of range.
+    """
+    log = StoredLog.open(folder).capped(max_table_rows)
+    return log if n_rows is None else log.sample(n_rows, seed)
+
+
+def prepared(name: str, path: Path, folder: Path, options: LogOptions) -> StoredLog:
+    """`prepare_log` with a progress bar for each stage."""
+    title = LOG_FORMATS[name].title if name in LOG_FORMATS else name
     with ExitStack() as stack:
         bars: dict[str, Bar] = {}
 
@@ -68,6 +86,4 @@ def read_log(
                 bars[progress.stage] = stack.enter_context(progress_bar(f"{progress.stage} {title}", "rows"))
             bars[progress.stage].update(progress.n_rows, max(progress.n_expected, progress.n_rows))
 
-        log = prepare_log(name, files[0], folder, options, progress=show)
-    log = log.capped(None if is_authors else max_table_rows)
-    return log if n_rows is None else log.sample(n_rows, seed)
+        return prepare_log(name, path, folder, options, progress=show)

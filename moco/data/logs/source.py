@@ -10,6 +10,7 @@ from typing import IO
 
 import polars as pl
 
+from moco.data.packed import POLARS_ERRORS
 from moco.data.rows import DataError
 
 MAX_LINE_BYTES = 1 << 20
@@ -66,7 +67,7 @@ def blocks(path: Path, block_bytes: int) -> Iterator[Block]:
                     rest += chunk
             if rest:
                 yield Block(rest + b"\n", 1.0)
-    except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as error:
+    except (OSError, EOFError, zlib.error, *POLARS_ERRORS) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
             f"cannot read {path} to its end ({reason}); it is damaged, cut short or not text: copy it again"

@@ -28,10 +28,12 @@ from numpy.typing import NDArray
 from moco.data.encode import NumericTransform
 from moco.data.logs.cells import PAD, Cells, hex_text, signed
 from moco.data.logs.encode import FieldTable
+from moco.data.logs.formats import LOG_FORMATS
 from moco.data.logs.keys import mixed
 from moco.data.rows import DataError, Rows
 from moco.data.schema import typed_features
 from moco.data.split import PARTS
+from moco.data.stretches import label_means, label_means_text
 
 if TYPE_CHECKING:
     from moco.data.logs.sample import LogSample
@@ -236,6 +238,9 @@ class StoredLog:
         for part in PARTS:
             n_rows = parts[part]["rows"]
             lines.append(f"{part:<8}{n_rows:>13,}{parts[part]['positives'] / n_rows:>12.4f}")
+        is_in_time = LOG_FORMATS[self.manifest["plan"]["log"]].is_in_time
+        order = "in the order of the raw file" + (", that of time" if is_in_time else ", not known to be that of time")
+        lines += ["", label_means_text(label_means(self._arrays["labels"]), order)]
         width = max(len(name) for name in ("field", *self.categorical, *self.dense)) + 2
         lines += ["", f"{'field':<{width}}{'table rows':>12}{'missing':>10}{'unknown in test':>17}  rule"]
         for f, (table, rows) in enumerate(zip(self.tables, self.cardinalities, strict=True)):

@@ -90,7 +90,7 @@ def test_another_format_says_so(data: CtrDataset, tmp_path: Path) -> None:
     data.save(tmp_path / "saved")
     manifest = tmp_path / "saved" / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": "moco-data-0"}))
-    with pytest.raises(DataError, match="has format 'moco-data-0', this version reads 'moco-data-1'"):
+    with pytest.raises(DataError, match="has format 'moco-data-0', this version reads 'moco-data-2'"):
         CtrDataset.load(tmp_path / "saved")
 
 
