@@ -66,7 +66,8 @@ def main(description: str | None, dataset: str, published: Sequence[Published], 
 
     macs = {design.key: design.macs for design in study.front()}
     print(f"\n{'test results':<40}{'log loss':>9}{'AUC':>8}{'million MACs':>14}")
-    for result in read_from_scratch(given.out / "from_scratch.json"):
+    results = read_from_scratch(given.out / "from_scratch.json")
+    for result in sorted(results, key=lambda result: list(macs).index(result.key)):
         name = f"here, {result.role}, seed {result.seed}"
         print(f"{name:<40}{result.test_logloss:>9.4f}{result.test_auc:>8.4f}{macs[result.key] / 1e6:>14.2f}")
     for network in published:

@@ -75,7 +75,7 @@ def train_from_scratch(
         settings: Of the training; those of the data set's recipe when left out.
         seed: Of first weights, rows and dropout.
         device: "cpu", "auto", or another that torch knows.
-        checkpoint: File that is written after every round. When it is there, training goes on from it.
+        checkpoint: File that is written between rounds. When it is there, training goes on from it.
         progress: Called every few steps.
 
     Raises:
@@ -91,7 +91,7 @@ def train_from_scratch(
             training.load(path)
         while not training.trainer.is_finished:
             training.run_round()
-            if path is not None:
+            if path is not None and not training.trainer.is_finished:
                 training.trainer.keep(lambda: training.save(path))
         return training.result()
 
@@ -144,7 +144,9 @@ class _Training:
         score = score_of(self._network, self._judge)
         self._history.append(score)
         if score.logloss == min(one.logloss for one in self._history):
-            self._best = {name: value.detach().clone() for name, value in self._network.state_dict().items()}
+            is_last = self.trainer.is_finished  # nothing will change the weights any more
+            weights = {} if is_last else self._network.state_dict()
+            self._best = {name: value.detach().clone() for name, value in weights.items()}
         self.trainer.note = f"valid log loss {score.logloss:.4f}, AUC {score.auc:.4f}"
         self.trainer.report_round()
 
@@ -172,8 +174,10 @@ class _Training:
 
     def result(self) -> TrainedNetwork:
         """The network with its best weights, on the CPU, and its scores on all valid and test rows."""
-        best = min(range(len(self._history)), key=lambda one: self._history[one].logloss)
-        self._network.load_state_dict(self._best)
+        lowest = min(score.logloss for score in self._history)
+        best = max(index for index, score in enumerate(self._history) if score.logloss == lowest)
+        if self._best:
+            self._network.load_state_dict(self._best)
         valid = score_of(self._network, self._valid)
         test = score_of(self._network, rows_on(self._data.test, self._device))
         n_epochs = (best + 1) / self.trainer.n_rounds
