@@ -1,16 +1,19 @@
 """Criteo's raw format to the stored form: rows/s, peak memory, and the same file through plain csv readers.
 
 The file is generated: 460,000 rows, a hundredth of Criteo Kaggle, or as many as the argument says. Each job runs in a
-process of its own, whose memory is measured. The other readers only read: they neither check lines nor split, count,
-encode or write. Run it alone on a quiet machine:
+process of its own, whose memory is measured. polars and pandas only read: they neither check lines nor split, count,
+encode or write. FuxiCTR encodes, in one part, from a csv with a header that is made before its time counts; it needs an
+environment of its own (`pip install fuxictr==2.3.10 polars==1.33.1 pyarrow`), whose Python FUXICTR_PYTHON names. Run it
+alone on a quiet machine:
 
-    python tests/benchmarks/bench_logs.py [ROWS]
+    [FUXICTR_PYTHON=.../bin/python] python tests/benchmarks/bench_logs.py [ROWS]
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -50,6 +53,20 @@ JOBS = {
     "pandas, read only": ("import pandas", "pandas.read_csv(path, sep='\\t', header=None)"),
 }
 
+FUXICTR = (
+    "import os; from fuxictr.preprocess import FeatureProcessor, build_dataset\n"
+    "numbers, values = [f'I{i}' for i in range(1, 14)], [f'C{i}' for i in range(1, 27)]\n"
+    "os.makedirs(folder)\n"
+    "with open(path) as raw, open(f'{folder}/train.csv', 'w') as table:\n"
+    "    table.write('\\t'.join(['label', *numbers, *values]) + '\\n')\n"
+    "    table.writelines(raw)",
+    "number = {'name': numbers, 'active': True, 'dtype': 'float', 'type': 'numeric', 'fill_na': 0}\n"
+    "value = {'name': values, 'active': True, 'dtype': 'str', 'type': 'categorical', 'fill_na': ''}\n"
+    "label = {'name': 'label', 'dtype': 'float'}\n"
+    "processor = FeatureProcessor([number, value], label, dataset_id='log', data_root=folder)\n"
+    "build_dataset(processor, train_data=f'{folder}/train.csv', data_format='csv', sep='\\t', min_categr_count=2)",
+)
+
 LARGEST_VOCABULARY = (
     "import numpy; from moco.data.logs.keys import KeyTable, counted",
     # 36.7 million train rows of 10.1 million values (NASRec's size of C3), drawn evenly.
@@ -60,13 +77,13 @@ LARGEST_VOCABULARY = (
 )
 
 
-def measured(imports: str, job: str, path: Path, folder: Path) -> list[float]:
+def measured(imports: str, job: str, path: Path, folder: Path, python: str = sys.executable) -> list[float]:
     """Seconds, seconds of processor time, peak memory in MB and memory before the job, in a process of its own."""
     code = MEASURED.format(imports=imports, job=job)
-    done = subprocess.run([sys.executable, "-c", code, str(path), str(folder)], capture_output=True, text=True)
+    done = subprocess.run([python, "-c", code, str(path), str(folder)], capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr)
-    figures: list[float] = json.loads(done.stdout)
+    figures: list[float] = json.loads(done.stdout.splitlines()[-1])
     return figures
 
 
@@ -102,6 +119,12 @@ def main() -> None:
             )
             if name == "stored, vocabulary" and n_rows / seconds < LEAST_ROWS_PER_S:
                 print(f"  below {LEAST_ROWS_PER_S:,} rows/s")
+        if "FUXICTR_PYTHON" in os.environ:
+            seconds, _, peak_mb, _ = measured(*FUXICTR, path, folder.parent / "fuxictr", os.environ["FUXICTR_PYTHON"])
+            print(
+                f"{'FuxiCTR':<20}{seconds:8.2f} s {n_rows / seconds:>11,.0f} rows/s  peak {peak_mb:,.0f} MB and Ray's "
+                f"processes  time of stored / this {first_s / seconds:.2f}"
+            )
         started = time.perf_counter()
         log = StoredLog.open(folder)
         opened_ms = (time.perf_counter() - started) * 1e3
