@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from moco.data import CtrDataset, Rows, load_dataset
-from moco.recipes import MOVIELENS, recipe_for
+from moco.data import CtrDataset, load_dataset
 from moco.retrain import TrainedNetwork, train_from_scratch
 from moco.settings import FinalSettings
 from moco.supernet.metrics import score_of
@@ -78,15 +77,3 @@ def test_seeds_repeat_and_differ() -> None:
 def test_settings_are_checked(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} must be positive, got {value}"):
         FinalSettings(**{name: value})  # type: ignore[arg-type]
-
-
-def test_recipes() -> None:
-    assert recipe_for(data()) == MOVIELENS
-    assert recipe_for(replace(data(), name="Frappe_x1, train negatives re-sampled")) != MOVIELENS
-    n_rows = 1_000_000
-    large = Rows(
-        ids=np.zeros((n_rows, 4), np.int32),
-        dense=np.zeros((n_rows, 2), np.float32),
-        labels=np.zeros(n_rows, np.float32),
-    )
-    assert recipe_for(replace(data(), train=large)).final.epochs == 1

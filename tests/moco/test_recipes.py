@@ -1,0 +1,62 @@
+"""Which settings a data set gets, and NASRec's own for the public logs."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from moco.data import CtrDataset, Rows, load_dataset
+from moco.recipes import MANY_ROWS, MOVIELENS, RECIPES, recipe_for
+
+
+@pytest.fixture(scope="module")
+def log() -> CtrDataset:
+    return load_dataset("synthetic", n_rows=2000)
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [
+        ("MovieLens-100k", "movielens-100k"),
+        ("Frappe, authors' split", "frappe"),
+        ("Criteo, authors encoding", "criteo"),
+        ("Avazu, vocabulary encoding", "avazu"),
+        ("KDD Cup 2012 track 2, authors encoding", "kdd cup 2012"),
+    ],
+)
+def test_the_name_chooses(log: CtrDataset, name: str, recipe: str) -> None:
+    assert recipe_for(dataclasses.replace(log, name=name)) is RECIPES[recipe]
+
+
+def test_else_the_number_of_rows_does(log: CtrDataset) -> None:
+    assert recipe_for(log) is MOVIELENS
+    many = Rows(
+        ids=np.zeros((MANY_ROWS, 4), np.int32),
+        dense=np.zeros((MANY_ROWS, 2), np.float32),
+        labels=np.zeros(MANY_ROWS, np.float32),
+    )
+    assert recipe_for(dataclasses.replace(log, train=many)).final.epochs == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "full_path_steps", "batch_size", "learning_rate"),
+    [
+        # Steps and those over which full paths become rare: NASRec's public code.
+        ("criteo", 71_625, 15_000, 512, 0.16),
+        ("avazu", 63_170, 12_500, 512, 0.20),
+        ("kdd cup 2012", 116_905, 20_000, 1024, 0.16),
+    ],
+)
+def test_the_papers_settings(
+    name: str, steps: int, full_path_steps: int, batch_size: int, learning_rate: float
+) -> None:
+    recipe = RECIPES[name]
+    assert recipe.supernet.batch_size == batch_size
+    assert recipe.supernet.full_path_share * steps == pytest.approx(full_path_steps)
+    assert (recipe.final.batch_size, recipe.final.learning_rate) == (batch_size // 2, learning_rate)
+    rows = {"criteo": 45_840_617, "avazu": 40_428_967, "kdd cup 2012": 149_639_105}[name]
+    assert steps == pytest.approx(0.8 * rows / batch_size, rel=2e-3)
+    for settings in (recipe.supernet, recipe.final):
+        assert (settings.epochs, settings.optimiser, settings.embedding_l2) == (1, "adagrad", 0.0)
