@@ -1,0 +1,192 @@
+"""Truth: networks trained from scratch, with several seeds each, against which scores of networks are judged.
+
+A truth is one csv file of runs beside one JSON file that says what they are runs of: data, space and recipe. It grows
+run by run, so that a job of hours goes on where it stopped, and grows by seeds and networks later.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from joblib import Parallel, cpu_count, delayed
+from numpy.typing import NDArray
+
+from moco.data import ClickLog
+from moco.files import write_text_whole
+from moco.retrain import train_from_scratch
+from moco.settings import FinalSettings
+from spaces.nasrec import NasrecSpace
+from spaces.space import Genomes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TruthRun:
+    """One network, trained from scratch to its lowest valid log loss with one seed.
+
+    Attributes:
+        genome: Canonical choice indices of the network, joined by dashes.
+        seed: Of the training.
+        n_epochs: Epochs to the lowest valid log loss.
+        valid_logloss: There; likewise the others. Test rows are read once, at the end.
+    """
+
+    genome: str
+    seed: int
+    n_epochs: float
+    valid_logloss: float
+    valid_auc: float
+    test_logloss: float
+    test_auc: float
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The runs of one data set, space and recipe.
+
+    Attributes:
+        what: Names and digests of data, space and settings of the training.
+        runs: In the order in which they ended.
+    """
+
+    what: dict[str, Any]
+    runs: tuple[TruthRun, ...]
+
+    @classmethod
+    def read(cls, folder: Path, name: str) -> Self | None:
+        """The truth of a folder; None where there is none; ValueError where a file is damaged."""
+        header, table = folder / f"{name}.json", folder / f"{name}.csv"
+        if not header.exists():
+            return None
+        try:
+            rows = list(csv.DictReader(io.StringIO(table.read_text()))) if table.exists() else []
+            runs = tuple(
+                TruthRun(genome=row["genome"], seed=int(row["seed"]), **{name: float(row[name]) for name in _FIGURES})
+                for row in rows
+            )
+            return cls(json.loads(header.read_text()), runs)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{table} does not hold runs of training from scratch ({error!r}): remove it") from error
+
+    def write(self, folder: Path, name: str) -> None:
+        """Writes both files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text_whole(folder / f"{name}.json", json.dumps(self.what, indent=1) + "\n")
+        text = io.StringIO()
+        table = csv.DictWriter(text, [field.name for field in fields(TruthRun)], lineterminator="\n")
+        table.writeheader()
+        for run in self.runs:
+            figures = {name: f"{value:.6g}" for name, value in asdict(run).items() if isinstance(value, float)}
+            table.writerow({**asdict(run), **figures})
+        write_text_whole(folder / f"{name}.csv", text.getvalue())
+
+    @property
+    def genomes(self) -> Genomes:
+        """(n, P) distinct networks, in the order of their first run."""
+        return np.array([_genes(genome) for genome in dict.fromkeys(run.genome for run in self.runs)], dtype=np.int64)
+
+    def figures(self, name: str = "valid_logloss") -> NDArray[np.float64]:
+        """(n, S) a figure of each network and each of S seeds, NaN where that run is missing."""
+        rows = {genome: row for row, genome in enumerate(dict.fromkeys(run.genome for run in self.runs))}
+        columns = {seed: column for column, seed in enumerate(sorted({run.seed for run in self.runs}))}
+        table = np.full((len(rows), len(columns)), np.nan)
+        for run in self.runs:
+            table[rows[run.genome], columns[run.seed]] = getattr(run, name)
+        return table
+
+
+_FIGURES = ("n_epochs", "valid_logloss", "valid_auc", "test_logloss", "test_auc")
+
+
+def train_truth(
+    data: ClickLog,
+    space: NasrecSpace,
+    genomes: Genomes,
+    seeds: Sequence[int],
+    folder: Path,
+    name: str,
+    *,
+    settings: FinalSettings,
+    n_jobs: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Truth:
+    """Trains networks from scratch, one process each, and keeps every run in the folder as it ends.
+
+    Runs that the folder has are not done again. Networks come in an order in which any beginning is spread evenly over
+    all of them, each with all its seeds.
+
+    Args:
+        data: The click log.
+        space: Of the genomes.
+        genomes: (n, P) canonical genomes.
+        seeds: Of each network's trainings.
+        folder: Where the truth is kept.
+        name: Of its files.
+        settings: Of the training.
+        n_jobs: Processes; by default one a core.
+        progress: Called with the number of runs done and of all.
+
+    Raises:
+        ValueError: The folder's truth is of other data, another space or other settings.
+    """
+    what = {
+        "data": {"name": data.name, "digest": data.digest},
+        "space": {**space.to_dict(), "digest": space.digest},
+        "settings": asdict(settings),
+    }
+    truth = Truth.read(folder, name) or Truth(json.loads(json.dumps(what)), ())
+    for part, value in json.loads(json.dumps(what)).items():
+        if truth.what.get(part) != value:
+            raise ValueError(
+                f"{folder / name}.csv is of {part} {truth.what.get(part)}, this is {value}: take another name"
+            )
+    runs = {(run.genome, run.seed): run for run in truth.runs}
+    wanted = [(_text(genome), seed) for genome in genomes[_evenly(len(genomes))] for seed in seeds]
+    missing = [key for key in wanted if key not in runs]
+    ended = Parallel(n_jobs=n_jobs or cpu_count(), return_as="generator_unordered", batch_size=1)(
+        delayed(_run)(data, space, genome, seed, settings) for genome, seed in missing
+    )
+    if progress is not None:
+        progress(len(wanted) - len(missing), len(wanted))
+    for run in ended:
+        runs[(run.genome, run.seed)] = run
+        truth = Truth(truth.what, tuple(runs.values()))
+        truth.write(folder, name)
+        if progress is not None:
+            progress(sum(key in runs for key in wanted), len(wanted))
+    return truth
+
+
+def _run(data: ClickLog, space: NasrecSpace, genome: str, seed: int, settings: FinalSettings) -> TruthRun:
+    network = space.networks([_genes(genome)])[0]
+    trained = train_from_scratch(data, network, settings=settings, seed=seed)
+    return TruthRun(
+        genome=genome,
+        seed=seed,
+        n_epochs=trained.n_epochs,
+        valid_logloss=trained.valid.logloss,
+        valid_auc=trained.valid.auc,
+        test_logloss=trained.test.logloss,
+        test_auc=trained.test.auc,
+    )
+
+
+def _evenly(n: int) -> list[int]:
+    """Numbers below n in an order in which any beginning is spread evenly: bits reversed."""
+    n_bits = max(1, (n - 1).bit_length())
+    order = sorted(range(2**n_bits), key=lambda number: int(f"{number:0{n_bits}b}"[::-1], 2))
+    return [number for number in order if number < n]
+
+
+def _text(genome: NDArray[np.int64]) -> str:
+    return "-".join(map(str, genome.tolist()))
+
+
+def _genes(text: str) -> list[int]:
+    return [int(gene) for gene in text.split("-")]
