@@ -91,7 +91,7 @@ def rank_correlation(score: ArrayLike, truth: ArrayLike, seed: int = 0) -> Rank:
     low, high = np.quantile(_taus(scores, truths, _resamples(len(scores), seed)), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     is_constant = np.ptp(scores) == 0 or np.ptp(truths) == 0
     rho = 0.0 if is_constant else float(spearmanr(scores, truths).statistic)
-    return Rank(_tau(scores, truths), float(low), float(high), rho)
+    return Rank(kendall_tau(scores, truths), float(low), float(high), rho)
 
 
 def share_of_resamples_better(score: ArrayLike, control: ArrayLike, truth: ArrayLike, seed: int = 0) -> float:
@@ -119,10 +119,11 @@ def ceiling(figures: ArrayLike, seed: int = 0) -> float:
     true = means.mean() + (means - means.mean()) * (noise.network_sd / spread if spread > 0 else 0.0)
     rng = np.random.default_rng((seed, 6))
     draws = rng.normal(true, noise.seed_sd / np.sqrt(n_seeds), (200, len(true)))
-    return float(np.mean([_tau(true, draw) for draw in draws]))
+    return float(np.mean([kendall_tau(true, draw) for draw in draws]))
 
 
-def _tau(score: Floats, truth: Floats) -> float:
+def kendall_tau(score: Floats, truth: Floats) -> float:
+    """Kendall's tau-b of (n,) scores and truths; 0 where all of one are equal."""
     return float(_taus(score, truth, np.ones((1, len(score))))[0])
 
 
