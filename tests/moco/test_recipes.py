@@ -33,8 +33,8 @@ def test_the_name_chooses(log: CtrDataset, name: str, recipe: str) -> None:
 def test_else_the_number_of_rows_does(log: CtrDataset) -> None:
     assert recipe_for(log) is MOVIELENS
     many = Rows(
-        ids=np.zeros((MANY_ROWS, 4), np.int32),
-        dense=np.zeros((MANY_ROWS, 2), np.float32),
+        ids=np.zeros((MANY_ROWS, len(log.categorical)), np.int32),
+        dense=np.zeros((MANY_ROWS, len(log.dense)), np.float32),
         labels=np.zeros(MANY_ROWS, np.float32),
     )
     assert recipe_for(dataclasses.replace(log, train=many)).final.epochs == 1
