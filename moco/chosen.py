@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from spaces import Architecture
 from studies import knee
 
 ROLES = ("most accurate", "second most accurate", "third most accurate")
+
+PROMISING = "promising"
+"""Role of a design that was trained because of what its training would tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,17 +47,24 @@ class FromScratch:
     test_auc: float
 
 
-def chosen_designs(front: Sequence[Design]) -> list[tuple[str, Design]]:
+def chosen_designs(front: Sequence[Design], logloss: Mapping[str, float] | None = None) -> list[tuple[str, Design]]:
     """The three most accurate networks of a front, each on its best chip, and the knee, with the reason.
 
     Designs that differ in the chip alone have one accuracy, so each network is taken once.
+
+    Args:
+        front: Designs.
+        logloss: Of each, by its key; their supernet scores when left out.
     """
+    judged = {design.key: design.logloss for design in front} if logloss is None else logloss
     networks: dict[Architecture, Design] = {}
-    for design in sorted(front, key=lambda design: design.logloss):
+    for design in sorted(front, key=lambda design: judged[design.key]):
         networks.setdefault(design.architecture, design)
     chosen = list(zip(ROLES, networks.values(), strict=False))
     if front:
-        costs = np.array([[design.logloss, np.log(design.energy_pj), np.log(design.latency_ns)] for design in front])
+        costs = np.array(
+            [[judged[design.key], np.log(design.energy_pj), np.log(design.latency_ns)] for design in front]
+        )
         balanced = front[knee(costs)]
         if all(balanced.key != design.key for _, design in chosen):
             chosen.append(("knee", balanced))
@@ -92,7 +102,7 @@ def train_chosen(
     """
     done = {(result.key, result.seed): result for result in read_from_scratch(file)}
     missing = [(role, design) for role, design in chosen if (design.key, seed) not in done]
-    n_jobs = n_jobs or (cpu_count() if device == "cpu" and n_started() == 1 else 1)
+    n_jobs = n_jobs or n_trained_at_once(device)
     with Shares(len(chosen), progress) as shares:
         shares.tell(len(chosen) - len(missing))
         tasks = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
@@ -107,6 +117,19 @@ def train_chosen(
             checkpoint.unlink(missing_ok=True)
             shares.tell(sum((design.key, seed) in done for _, design in chosen), ended=result.key)
     return [replace(done[(design.key, seed)], role=role) for role, design in chosen]
+
+
+def n_trained_at_once(device: str) -> int:
+    """Trainings side by side: one a core; one on an accelerator, or where the processes of torchrun train together."""
+    return int(cpu_count()) if device == "cpu" and n_started() == 1 else 1
+
+
+def valid_logloss(results: Sequence[FromScratch]) -> dict[str, float]:
+    """Valid log loss of each trained design by its key, the mean over its seeds."""
+    losses: dict[str, list[float]] = {}
+    for result in results:
+        losses.setdefault(result.key, []).append(result.valid_logloss)
+    return {key: float(np.mean(values)) for key, values in losses.items()}
 
 
 def _checkpoint(file: Path, design: Design, seed: int) -> Path:

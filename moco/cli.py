@@ -19,6 +19,7 @@ from moco.progress import console
 
 if TYPE_CHECKING:
     from moco.codesign import CodesignStudy
+    from moco.runs import Run
     from moco.supernet.ranks import Ranks
 
 app = typer.Typer(
@@ -40,6 +41,13 @@ SearchRows = Annotated[
     typer.Option(help="Of criteo, avazu and kdd2012: rows that supernet and search see; all when left out."),
 ]
 Device = Annotated[str, typer.Option(help="For training: cpu, auto (an accelerator where there is one), cuda:1 ...")]
+Check = Annotated[
+    int | None,
+    typer.Option(
+        help="Networks to train from scratch, twice each, to see how well the supernet ranks; 0 for none, the data "
+        "set's recipe when left out."
+    ),
+]
 Epochs = Annotated[int | None, typer.Option(help="Epochs of supernet training; the data set's recipe when left out.")]
 Trials = Annotated[int | None, typer.Option(help="Distinct designs to score; the data set's recipe when left out.")]
 Population = Annotated[int, typer.Option(help="Designs of a generation.")]
@@ -80,6 +88,14 @@ def run(
     time: Time = None,
     options: Options = None,
     search_rows: SearchRows = None,
+    check: Check = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            help="Spend this much time in all: a third on the supernet at most, a fifth on the search, the rest on "
+            "training promising designs from scratch."
+        ),
+    ] = None,
     device: Device = "cpu",
     seed: Seed = 0,
 ) -> None:
@@ -113,6 +129,8 @@ def run(
             max_power_mw=max_power_mw,
         ),
         trials,
+        n_checked=check,
+        hours=hours,
     )
     _print_front(study, 20)
 
@@ -131,6 +149,7 @@ def train(
     time: Time = None,
     options: Options = None,
     search_rows: SearchRows = None,
+    check: Check = None,
     device: Device = "cpu",
     seed: Seed = 0,
 ) -> None:
@@ -159,6 +178,9 @@ def train(
         summary = this.supernet.summary()
         if ranks.rank == 0:
             typer.echo(f"{this.supernet_file}: {summary} on {data.name}")
+    if ranks.n_ranks == 1:
+        this.validate(this.recipe.n_checked if check is None else check)
+        _print_fidelity(this)
 
 
 @app.command()
@@ -191,6 +213,7 @@ def search(
     )
     this.search(study, this.recipe.n_trials if trials is None else trials)
     _print_front(study, 20)
+    _print_fidelity(this)
 
 
 @app.command()
@@ -204,9 +227,11 @@ def front(
     """Prints the front of a run, lowest log loss first. Reads the folder of 'moco run' or 'moco search'."""
     from moco.runs import Run
 
-    study = Run.reopen(folder).stored_study()
+    this = Run.reopen(folder)
+    study = this.stored_study()
     if design is None:
         _print_front(study, rows or None)
+        _print_fidelity(this)
         return
     designs = study.front()
     if design.isdigit() and 1 <= int(design) <= len(designs):
@@ -368,6 +393,16 @@ def _print_front(study: CodesignStudy, n_rows: int | None) -> None:
 
     require_front(study)
     typer.echo(front_table(study.front(), n_rows=n_rows))
+
+
+def _print_fidelity(this: Run) -> None:
+    validation = this.stored_validation()
+    console.print(
+        "The supernet's order has not been compared with training from scratch: 'moco train --check 10' does."
+        if validation is None
+        else validation.summary(),
+        soft_wrap=True,
+    )
 
 
 def _message(error: Exception) -> str:

@@ -211,15 +211,21 @@ class CodesignStudy:
             },
         )
 
-    def optimize(self, n_trials: int, progress: Callable[[int, str], None] | None = None) -> None:
+    def optimize(
+        self,
+        n_trials: int,
+        progress: Callable[[int, str], None] | None = None,
+        is_over: Callable[[], bool] | None = None,
+    ) -> None:
         """Searches until the study holds n_trials distinct designs; goes on from what is stored.
 
         Args:
             n_trials: In the whole study.
             progress: Called with the number of scored designs and a note on the front.
+            is_over: Asked before each generation; the search ends when it says so.
         """
         if progress is None:
-            self.study.optimize(self.evaluate, n_trials)
+            self.study.optimize(self.evaluate, n_trials, is_over=is_over)
             return
         note = ""
 
@@ -231,7 +237,7 @@ class CodesignStudy:
             note = f"front {state.n_front}, hypervolume {state.hypervolume:.4g}"
             progress(state.n_trials, note)
 
-        self.study.optimize(evaluate, n_trials, progress=show)
+        self.study.optimize(evaluate, n_trials, progress=show, is_over=is_over)
 
     def front(self) -> list[Design]:
         """Feasible designs that no other beats in log loss, energy and latency; lowest log loss first."""

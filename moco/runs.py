@@ -9,27 +9,49 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from moco.chosen import FromScratch, chosen_designs, read_from_scratch, train_chosen
+import numpy as np
+
+from moco.budget import SUPERNET_SHARE, Budget, affordable
+from moco.chosen import (
+    PROMISING,
+    FromScratch,
+    chosen_designs,
+    n_trained_at_once,
+    read_from_scratch,
+    train_chosen,
+    valid_logloss,
+)
 from moco.codesign import CAPS, CodesignStudy, caps, codesign_space, create_study
 from moco.data import ClickLog, TableSchema, load_dataset
 from moco.data.logs import LOG_FORMATS
+from moco.design import Design
 from moco.files import write_text_whole
 from moco.progress import console, progress_bar
+from moco.promising import Candidates
 from moco.recipes import Recipe, recipe_for
 from moco.report import ReportInputs, write_report
 from moco.settings import TrainSettings
+from moco.spread import spread_networks
 from moco.supernet import TrainedSupernet, TrainProgress, train_supernet
 from moco.supernet.ranks import n_started
+from moco.truth import train_truth
+from moco.validation import Validation, validate
 from pimmodel import find_calibration
 from spaces import CodesignSpace
-from studies import ENGINES
+from studies import ENGINES, is_non_dominated
+
+LEAST_CHECKED = 3
+"""Networks without which there is no rank."""
+
+MANY_TRAINED = 8
+"""Designs trained from scratch, from which on they and not supernet scores say which to look at."""
 
 Settings = TypeVar("Settings", "RunSettings", "SearchSettings")
 
@@ -102,19 +124,19 @@ class Run:
     """One run in its folder.
 
     Attributes:
-        folder: Holds run.json, search.json, supernet.safetensors, study.db, from_scratch.json, seconds.json and the
-            report.
+        folder: Holds run.json, search.json, supernet.safetensors, truth.csv, validation.json, study.db,
+            from_scratch.json, seconds.json and the report.
         settings: As stored in run.json.
     """
 
-    def __init__(self, folder: Path, settings: RunSettings) -> None:
-        """Opens the run of a folder, or begins one.
+    def __init__(self, folder: Path, settings: RunSettings, *, keep: bool = True) -> None:
+        """Opens the run of a folder, or begins one; without `keep` nothing is written yet.
 
         Raises:
             ValueError: The folder holds a run with other settings.
         """
         self.folder = folder
-        self.settings = _kept(folder / "run.json", settings)
+        self.settings = _kept(folder / "run.json", settings) if keep else settings
 
     @classmethod
     def reopen(cls, folder: Path) -> Run:
@@ -194,6 +216,41 @@ class Run:
                 progress=show,
             )
 
+    def validate(self, n_networks: int) -> Validation | None:
+        """Rank fidelity of the supernet on n networks spread over cost, trained from scratch; None where n is 0.
+
+        Raises:
+            ValueError: There are fewer than 3 networks.
+        """
+        stored = self.stored_validation()
+        if n_networks == 0 or (stored is not None and stored.n_networks >= n_networks):
+            return stored
+        if n_networks < LEAST_CHECKED:
+            raise ValueError(f"a rank needs at least {LEAST_CHECKED} networks, got {n_networks}; 0 checks nothing")
+        supernet, space = self.supernet, self.space.network
+        with self._timed("rank fidelity"), progress_bar("checking ranks", "trainings") as bar:
+            truth = train_truth(
+                self.data,
+                space,
+                spread_networks(space, n_networks, self.settings.seed),
+                (self.settings.seed, self.settings.seed + 1),
+                self.folder,
+                "truth",
+                settings=self.recipe.final,
+                n_jobs=None if self.settings.device == "cpu" else 1,
+                device=self.settings.device,
+                progress=bar.update,
+            )
+            found = validate(self.data, supernet, truth)
+        write_text_whole(self.folder / "validation.json", found.to_json())
+        return found
+
+    def stored_validation(self) -> Validation | None:
+        """Rank fidelity as measured before, of this supernet; None where it was not."""
+        file = self.folder / "validation.json"
+        stored = Validation.from_json(file.read_text()) if file.exists() else None
+        return stored if stored is not None and stored.supernet == self.supernet.digest else None
+
     def study(self, search: SearchSettings) -> CodesignStudy:
         """The study of the run's folder, with a trained supernet; ValueError when the search settings differ."""
         kept = _kept(self.folder / "search.json", search)
@@ -218,31 +275,78 @@ class Run:
             raise ValueError(f"{self.folder} holds no search yet: start one with 'moco search {self.folder}'")
         return stored
 
-    def search(self, study: CodesignStudy, n_trials: int) -> None:
-        """Searches until the study holds n_trials designs."""
+    def search(self, study: CodesignStudy, n_trials: int, budget: Budget | None = None) -> None:
+        """Searches until the study holds n_trials designs, or the budget's time for it is over."""
         require_budget(n_trials)
         with self._timed("search"), progress_bar("search", "designs") as bar:
-            study.optimize(n_trials, progress=lambda n_scored, note: bar.update(n_scored, n_trials, note))
+            study.optimize(
+                n_trials,
+                progress=lambda n_scored, note: bar.update(n_scored, n_trials, note),
+                is_over=None if budget is None else lambda: len(study.study) > 0 and budget.is_search_over,
+            )
 
-    def train_from_scratch(self, study: CodesignStudy) -> list[FromScratch]:
+    def train_from_scratch(self, study: CodesignStudy) -> None:
         """Trains the chosen designs of the front from scratch."""
         with self._timed("from scratch"), progress_bar("training from scratch", "designs") as bar:
-            return train_chosen(
-                self.whole_data,
-                chosen_designs(study.front()),
-                self.folder / "from_scratch.json",
-                settings=self.recipe.final,
-                seed=self.settings.seed,
-                device=self.settings.device,
-                progress=bar.update,
-            )
+            self._train(self.chosen(study), bar.update)
+
+    def train_promising(self, study: CodesignStudy, budget: Budget) -> None:
+        """Trains one promising design after another from scratch, until the budget's time is over."""
+        trials = study.study.trials()
+        designs = study.designs(trials.select(trials.is_feasible))
+        if not designs:
+            return
+        candidates = Candidates.of(designs)
+        reference = study.study.objectives[0].reference or max(design.logloss for design in designs)
+        n_at_once = n_trained_at_once(self.settings.device)
+        longest_s = 0.0
+        with self._timed("from scratch"), progress_bar("training from scratch", "s") as bar:
+            while budget.left_s > longest_s:
+                trained = valid_logloss(self.from_scratch)
+                promising = candidates.next(trained, n_at_once, reference)
+                if not promising:
+                    break
+                started_s = time.monotonic()
+                self._train([(PROMISING, design) for design in promising], None)
+                longest_s = max(longest_s, time.monotonic() - started_s)
+                note = f"{len(trained) + len(promising)} designs trained"
+                bar.update(budget.total_s - max(budget.left_s, 0.0), budget.total_s, note)
+
+    def chosen(self, study: CodesignStudy) -> list[tuple[str, Design]]:
+        """The designs to look at, with the reason: judged by training from scratch where many designs are trained."""
+        trained = valid_logloss(self.from_scratch)
+        if len(trained) < MANY_TRAINED:
+            return chosen_designs(study.front())
+        trials = study.study.trials()
+        designs = study.designs(trials.select(np.isin(trials.keys, list(trained))))
+        costs = np.array([[trained[design.key], design.energy_pj, design.latency_ns] for design in designs])
+        kept = [design for design, is_kept in zip(designs, is_non_dominated(costs), strict=True) if is_kept]
+        return chosen_designs(kept, trained)
+
+    @property
+    def from_scratch(self) -> list[FromScratch]:
+        """Designs trained from scratch so far."""
+        return read_from_scratch(self.folder / "from_scratch.json")
+
+    def _train(
+        self, chosen: Sequence[tuple[str, Design]], progress: Callable[[float, float], None] | None
+    ) -> list[FromScratch]:
+        return train_chosen(
+            self.whole_data,
+            chosen,
+            self.folder / "from_scratch.json",
+            settings=self.recipe.final,
+            seed=self.settings.seed,
+            device=self.settings.device,
+            progress=progress,
+        )
 
     def report(self, study: CodesignStudy) -> Path:
         """Writes the report, unless the one that is there says the same."""
         supernet, search = self.supernet, self._stored_search()
         calibration = study.calibration
-        front = study.front()
-        results = read_from_scratch(self.folder / "from_scratch.json")
+        front, chosen, validation = study.front(), self.chosen(study), self.stored_validation()
+        results = self.from_scratch
         settings = {
             "engine": f"{search.engine}, {search.population_size} designs a generation",
             "seed": str(self.settings.seed),
@@ -254,7 +358,7 @@ class Run:
                 [design.key for design in front],
                 len(study.study),
                 [asdict(result) for result in results],
-                [settings, supernet.digest],
+                [settings, supernet.digest, None if validation is None else validation.to_json()],
             ]
         )
         digest = hashlib.sha256(state.encode()).hexdigest()
@@ -265,19 +369,16 @@ class Run:
             inputs = ReportInputs(
                 title=f"moco: {self.settings.dataset}",
                 study=study,
-                chosen=chosen_designs(front),
+                chosen=chosen,
                 from_scratch=results,
                 supernet=supernet,
+                validation=validation,
                 settings=settings,
-                seconds_by_stage=self._seconds(),
+                seconds_by_stage=_seconds_of(self.folder),
             )
             page = write_report(inputs, self.folder)
         write_text_whole(marker, digest)
         return page
-
-    def _seconds(self) -> dict[str, float]:
-        file = self.folder / "seconds.json"
-        return json.loads(file.read_text()) if file.exists() else {}
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -293,19 +394,33 @@ class Run:
 
     def _add_seconds(self, stage: str, spent_s: float) -> None:
         if spent_s > 1.0:  # a stage that was found done is not counted again
-            seconds = self._seconds()
+            seconds = _seconds_of(self.folder)
             seconds[stage] = round(seconds.get(stage, 0.0) + spent_s, 1)
             write_text_whole(self.folder / "seconds.json", json.dumps(seconds, indent=1))
 
 
-def run(folder: Path, settings: RunSettings, search: SearchSettings, n_trials: int | None = None) -> CodesignStudy:
+def run(
+    folder: Path,
+    settings: RunSettings,
+    search: SearchSettings,
+    n_trials: int | None = None,
+    *,
+    n_checked: int | None = None,
+    hours: float | None = None,
+) -> CodesignStudy:
     """The whole way: data, supernet, search, training from scratch, report.
+
+    With a number of hours, a third goes to the supernet at most, a fifth to the search, and the rest to training from
+    scratch the designs that promise most, one after another, each choice learning from those before.
 
     Args:
         folder: Of the run; made when it is not there.
         settings: Of data and supernet.
         search: Of the search.
         n_trials: Distinct designs to score; None takes the data set's recipe.
+        n_checked: Networks to train from scratch to see how well the supernet ranks; None takes the recipe's, and none
+            where hours are given: there the search's own designs are trained in number.
+        hours: For everything together, over interruptions; None for as long as it takes.
 
     Raises:
         ValueError: A setting is wrong, the data cannot be used, the folder holds another run, or no design met the
@@ -319,7 +434,8 @@ def run(folder: Path, settings: RunSettings, search: SearchSettings, n_trials: i
             "only training runs in several processes: 'torchrun -m moco train', then 'moco search', then "
             "'torchrun -m moco report'"
         )
-    this = Run(folder, settings)
+    budget = None if hours is None else Budget(hours, _seconds_of(folder))
+    this = Run(folder, settings if budget is None else _affordable(folder, settings, budget))
     console.print(f"[bold]data[/bold]      {this.data.name}: {len(this.data.train):,} train rows")
     console.print(
         f"[bold]space[/bold]     {this.space.name}, {len(this.space.blocks)} choice blocks, "
@@ -327,13 +443,43 @@ def run(folder: Path, settings: RunSettings, search: SearchSettings, n_trials: i
     )
     study = this.study(search)
     console.print(f"[bold]supernet[/bold]  {this.supernet_file}")
-    this.search(study, this.recipe.n_trials if n_trials is None else n_trials)
+    if n_checked is None:
+        n_checked = this.recipe.n_checked if budget is None else 0
+    if (validation := this.validate(n_checked)) is not None:
+        console.print(validation.summary(), soft_wrap=True)
+    this.search(study, this.recipe.n_trials if n_trials is None else n_trials, budget)
     console.print(f"[bold]search[/bold]    {len(study.study):,} designs scored, {len(study.front())} on the front")
+    if budget is not None:
+        this.train_promising(study, budget)
     this.train_from_scratch(study)
     page = this.report(study)
     console.print(f"[bold]report[/bold]    {page}")
     require_front(study)
     return study
+
+
+def _seconds_of(folder: Path) -> dict[str, float]:
+    """Seconds that each stage of a run has taken so far."""
+    file = folder / "seconds.json"
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def _affordable(folder: Path, settings: RunSettings, budget: Budget) -> RunSettings:
+    """The settings with a number of epochs that fits the budget; a run that has begun keeps its own."""
+    if settings.n_epochs is not None:
+        return settings
+    begun = _stored(folder / "run.json", RunSettings)
+    if begun is not None:
+        return replace(settings, n_epochs=begun.n_epochs)
+    this = Run(folder, settings, keep=False)
+    fitting = affordable(
+        this.data,
+        this.space.network,
+        this.supernet_settings,
+        SUPERNET_SHARE * budget.total_s,
+        settings.device,
+    )
+    return replace(settings, n_epochs=fitting.epochs)
 
 
 def require_budget(n_trials: int) -> None:

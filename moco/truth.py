@@ -82,8 +82,7 @@ class Truth:
         table = csv.DictWriter(text, [field.name for field in fields(TruthRun)], lineterminator="\n")
         table.writeheader()
         for run in self.runs:
-            figures = {name: f"{value:.6g}" for name, value in asdict(run).items() if isinstance(value, float)}
-            table.writerow({**asdict(run), **figures})
+            table.writerow({**asdict(run), "n_epochs": f"{run.n_epochs:.6g}"})
         write_text_whole(folder / f"{name}.csv", text.getvalue())
 
     @property
@@ -114,6 +113,7 @@ def train_truth(
     *,
     settings: FinalSettings,
     n_jobs: int | None = None,
+    device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> Truth:
     """Trains networks from scratch, one process each, and keeps every run in the folder as it ends.
@@ -130,6 +130,7 @@ def train_truth(
         name: Of its files.
         settings: Of the training.
         n_jobs: Processes; by default one a core.
+        device: "cpu", "auto", or another that torch knows.
         progress: Called with the number of runs done and of all.
 
     Raises:
@@ -150,7 +151,7 @@ def train_truth(
     wanted = [(_text(genome), seed) for genome in genomes[_evenly(len(genomes))] for seed in seeds]
     missing = [key for key in wanted if key not in runs]
     ended = Parallel(n_jobs=n_jobs or cpu_count(), return_as="generator_unordered", batch_size=1)(
-        delayed(_run)(data, space, genome, seed, settings) for genome, seed in missing
+        delayed(_run)(data, space, genome, seed, settings, device) for genome, seed in missing
     )
     if progress is not None:
         progress(len(wanted) - len(missing), len(wanted))
@@ -163,18 +164,23 @@ def train_truth(
     return truth
 
 
-def _run(data: ClickLog, space: NasrecSpace, genome: str, seed: int, settings: FinalSettings) -> TruthRun:
+def _run(data: ClickLog, space: NasrecSpace, genome: str, seed: int, settings: FinalSettings, device: str) -> TruthRun:
     network = space.networks([_genes(genome)])[0]
-    trained = train_from_scratch(data, network, settings=settings, seed=seed)
+    trained = train_from_scratch(data, network, settings=settings, seed=seed, device=device)
     return TruthRun(
         genome=genome,
         seed=seed,
-        n_epochs=trained.n_epochs,
-        valid_logloss=trained.valid.logloss,
-        valid_auc=trained.valid.auc,
-        test_logloss=trained.test.logloss,
-        test_auc=trained.test.auc,
+        n_epochs=_kept(trained.n_epochs),
+        valid_logloss=_kept(trained.valid.logloss),
+        valid_auc=_kept(trained.valid.auc),
+        test_logloss=_kept(trained.test.logloss),
+        test_auc=_kept(trained.test.auc),
     )
+
+
+def _kept(figure: float) -> float:
+    """A figure as the table keeps it, so that a truth read back is the same."""
+    return float(f"{figure:.6g}")
 
 
 def _evenly(n: int) -> list[int]:

@@ -6,7 +6,7 @@ print(study.front().values)
 """
 
 from studies.engines import ENGINES
-from studies.front import knee
+from studies.front import is_non_dominated, knee
 from studies.objective import Constraint, Evaluation, Objective
 from studies.sqlite import StudyBusyError, StudyFileError, StudyWriteError
 from studies.store import StudyInfo, list_studies
@@ -25,6 +25,7 @@ __all__ = [
     "StudyInfo",
     "StudyWriteError",
     "Trials",
+    "is_non_dominated",
     "knee",
     "list_studies",
 ]

@@ -162,7 +162,13 @@ class Study:
         """Closes the file; the study object is of no use afterwards."""
         self._store.file.close()
 
-    def optimize(self, evaluate: Evaluate, n_trials: int, progress: Callable[[Progress], None] | None = None) -> None:
+    def optimize(
+        self,
+        evaluate: Evaluate,
+        n_trials: int,
+        progress: Callable[[Progress], None] | None = None,
+        is_over: Callable[[], bool] | None = None,
+    ) -> None:
         """Evaluates generation after generation until the study holds `n_trials` designs in all.
 
         Stops earlier, with a log line, when the engine and random draws find no design that is not yet evaluated.
@@ -172,6 +178,7 @@ class Study:
             evaluate: Maps (B, P) genomes to (B, M) objectives, or to an Evaluation. Every generation is stored before
                 the next one is bred: an exception or a kill loses the unfinished generation only.
             progress: Called after each stored generation.
+            is_over: Asked before each generation; the search ends when it says so, as when time is up.
 
         Raises:
             ValueError: evaluate returned something wrong; nothing of that generation is stored.
@@ -181,7 +188,7 @@ class Study:
         started = time.perf_counter()
         with self._store.file.writer():
             self._refresh()
-            while self._n_trials < n_trials:
+            while self._n_trials < n_trials and not (is_over is not None and is_over()):
                 genomes = self.ask(min(self._setting.population_size, n_trials - self._n_trials))
                 if len(genomes) == 0:
                     logger.warning(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # a report is drawn without torch
     from moco.chosen import FromScratch
     from moco.codesign import CodesignStudy
     from moco.supernet import TrainedSupernet
+    from moco.validation import Validation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class ReportInputs:
         supernet: What scored the designs.
         chosen: Designs to look at closely, each with why it was chosen; the reasons differ.
         from_scratch: Results of training some of them from scratch, one for each seed.
+        validation: How the supernet ranks, where that was measured.
         settings: Further settings for people to read, such as the engine of the search and its seed.
         seconds_by_stage: Wall time of each stage.
     """
@@ -33,5 +35,6 @@ class ReportInputs:
     supernet: TrainedSupernet
     chosen: Sequence[tuple[str, Design]] = ()
     from_scratch: Sequence[FromScratch] = ()
+    validation: Validation | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     seconds_by_stage: Mapping[str, float] = field(default_factory=dict)

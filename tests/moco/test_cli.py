@@ -17,7 +17,7 @@ from pimmodel import find_calibration
 
 LOG = "click,shop,price\n" + "".join(f"{row % 2},shop-{row % 7},{row / 10}\n" for row in range(400))
 TABLE = ("--label", "click", "--categorical", "shop", "--numeric", "price")
-SMALL = ("--set", "n_rows=800", "--set", "n_fields=3", "--set", "max_cardinality=12")
+SMALL = ("--set", "n_rows=800", "--set", "n_fields=3", "--set", "max_cardinality=12", "--check", "0")
 
 
 @pytest.fixture(autouse=True)
@@ -155,16 +155,20 @@ def test_folders_without_a_run(cli: Cli, tmp_path: Path) -> None:
 
 def test_a_run_its_parts_and_its_refusals(cli: Cli, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    run = ("run", "synthetic", *SMALL, "--epochs", 1, "--population", 8, "--out", folder)
-    code, out, err = cli(*run, "--trials", 16)
+    run = ("run", "synthetic", *SMALL[:-2], "--epochs", 1, "--population", 8, "--out", folder)
+    code, out, err = cli(*run, "--trials", 16, "--check", 3)
     assert code == 0, err
     assert "supernet score" in out
+    fidelity = r"Rank fidelity: tau -?\d.* of 3 networks spread over cost"
+    assert re.search(fidelity, err)
     for name in ("report.html", "front.csv", "front.json", "study.db", "supernet.safetensors", "front_pairs.png"):
         assert (folder / name).stat().st_size > 0
     n_front = len(json.loads((folder / "front.json").read_text())["designs"])
 
-    code, again, _ = cli("front", folder)
+    code, again, err = cli("front", folder)
     assert (code, again) == (0, out)
+    assert re.search(fidelity, err)
+    assert re.search(fidelity, (folder / "report.html").read_text())
     code, design, _ = cli("front", folder, "--design", 1)
     assert code == 0
     assert n_front >= 1
@@ -182,6 +186,8 @@ def test_a_run_its_parts_and_its_refusals(cli: Cli, tmp_path: Path) -> None:
         "unknown calibration 'cmos'", "cost", file, "--calibration", "cmos", "--dense", 4, "--table-rows", "3,3,3"
     )
 
+    cli.fails("a rank needs at least 3 networks, got 2; 0 checks nothing", *run[:-2], "--check", 2)
+    cli.fails("hours must be above 0, got 0.0", *run, "--hours", 0)
     cli.fails("holds a run with seed 0, this asks for 1", *run, "--seed", 1)
     cli.fails("holds a run with population_size 8, this asks for 9", *run[:-4], "--population", 9, "--out", folder)
     cli.fails("0 designs of the front have a key that begins with 'zz'", "front", folder, "--design", "zz")

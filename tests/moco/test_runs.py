@@ -15,11 +15,11 @@ import pytest
 
 from moco.codesign import codesign_space, create_study, design_costs
 from moco.data.logs import generate_log
-from moco.runs import Run, RunSettings, SearchSettings, run
+from moco.runs import MANY_TRAINED, Run, RunSettings, SearchSettings, run
 
 ARGUMENTS = (
     *("run", "synthetic", "--set", "n_rows=3000", "--set", "n_fields=4", "--set", "max_cardinality=20"),
-    *("--epochs", "2", "--population", "10", "--trials", "40"),
+    *("--epochs", "2", "--population", "10", "--trials", "40", "--check", "3"),
 )
 DEADLINE_S = 300
 
@@ -80,12 +80,14 @@ def test_killed_at_every_stage(unbroken: Path, tmp_path: Path) -> None:
     kills = [
         killed_when(folder, (folder / "run.json").exists),
         killed_when(folder, (folder / "supernet.safetensors").exists),
+        killed_when(folder, (folder / "truth.csv").exists),
         killed_when(folder, lambda: n_trials(folder) >= 10),
         killed_when(folder, (folder / "from_scratch.json").exists),
         killed_when(folder, (folder / "front_pairs.png").exists),
     ]
-    assert all(kills[:3])  # the last stages are short, and may be over before the kill
+    assert all(kills[:4])  # the last stages are short, and may be over before the kill
     assert finished(folder) == (unbroken / "front.json").read_text()
+    assert (folder / "validation.json").read_text() == (unbroken / "validation.json").read_text()
     assert (folder / "report.html").exists()
 
 
@@ -127,3 +129,22 @@ def test_only_training_runs_in_several_processes(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ValueError, match="only training runs in several processes: 'torchrun -m moco train', then"):
         run(tmp_path, RunSettings(dataset="synthetic"), SearchSettings())
+
+
+def test_a_budget_of_time_trains_promising_designs_and_judges_by_them(tmp_path: Path) -> None:
+    options = {"n_rows": 2000, "n_fields": 4, "max_cardinality": 20}
+    settings = RunSettings(dataset="synthetic", options=options)
+    budget_s = 40
+    started_s = time.monotonic()
+    study = run(tmp_path / "run", settings, SearchSettings(population_size=20), hours=budget_s / 3600)
+    assert time.monotonic() - started_s < 3 * budget_s
+    this = Run.reopen(tmp_path / "run")
+    assert this.settings.n_epochs is not None
+    trained = {result.key: result.valid_logloss for result in this.from_scratch}
+    assert len(trained) >= MANY_TRAINED
+    chosen = this.chosen(study)
+    assert chosen[0][1].key == min(trained, key=lambda key: trained[key])
+    assert {design.key for _, design in chosen} <= trained.keys()
+    n_trained = len(trained)
+    run(tmp_path / "run", settings, SearchSettings(population_size=20), hours=budget_s / 3600)
+    assert len(this.from_scratch) <= n_trained + 2 * len(os.sched_getaffinity(0))  # the time is over

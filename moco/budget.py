@@ -1,0 +1,83 @@
+"""How a budget of time is spent: on the supernet, on the search, on training the designs that promise most."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from moco.data import ClickLog
+from moco.settings import TrainSettings
+from moco.supernet import TrainProgress, train_supernet
+from spaces.nasrec import NasrecSpace
+
+SUPERNET_SHARE, SEARCH_SHARE = 0.35, 0.2
+"""Of the whole budget, at most. What is left goes to training from scratch."""
+
+PROBE_ROWS = 20_000
+"""Rows of training after which its speed is known well enough."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A number of hours, counted over all stages and interruptions.
+
+    Attributes:
+        hours: Of the whole run.
+        spent_s: Seconds of each stage before.
+    """
+
+    hours: float
+    spent_s: Mapping[str, float] = field(default_factory=dict)
+    _started_s: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        """Refuses what leaves no time."""
+        if not self.hours > 0:
+            raise ValueError(f"hours must be above 0, got {self.hours}")
+
+    @property
+    def total_s(self) -> float:
+        """The whole budget in seconds."""
+        return 3600 * self.hours
+
+    @property
+    def left_s(self) -> float:
+        """Seconds left of the whole budget."""
+        return self.total_s - sum(self.spent_s.values()) - (time.monotonic() - self._started_s)
+
+    @property
+    def is_search_over(self) -> bool:
+        """Whether only the time for training from scratch is left."""
+        return self.left_s < (1 - SUPERNET_SHARE - SEARCH_SHARE) * self.total_s
+
+
+def affordable(
+    data: ClickLog, space: NasrecSpace, settings: TrainSettings, seconds: float, device: str = "cpu"
+) -> TrainSettings:
+    """The settings with as many epochs as fit the time, at least one and at most those given.
+
+    Some steps are trained and thrown away to measure the speed; in one epoch of random paths.
+
+    Raises:
+        ValueError: As `train_supernet`.
+    """
+    n_rows = min(len(data.train), PROBE_ROWS)
+    marks: list[tuple[int, float]] = []
+
+    class _Enough(Exception):
+        pass
+
+    def mark(state: TrainProgress) -> None:
+        marks.append((state.n_rows, time.monotonic()))
+        if state.n_rows >= n_rows:
+            raise _Enough
+
+    probe = replace(settings, epochs=1, embedding_epochs=0)
+    with suppress(_Enough):
+        train_supernet(data, space, settings=probe, device=device, progress=mark)
+    (first, start_s), (last, end_s) = marks[0], marks[-1]
+    rows_per_s = (last - first) / max(end_s - start_s, 1e-9)
+    per_epoch_s = len(data.train) / max(rows_per_s, 1e-9)
+    return replace(settings, epochs=max(1, min(settings.epochs, int(seconds / per_epoch_s))))
