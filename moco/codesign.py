@@ -193,7 +193,10 @@ class CodesignStudy:
         genomes = self.space.canonical(genomes)
         costs = design_costs(self.data, self.space, genomes, self.calibration, self.cardinalities)
         scores = self._oracle.score(
-            self.space.networks(genomes), self.space.hardware_values(genomes)["table_bits"], progress=progress
+            self.space.networks(genomes),
+            self.space.hardware_values(genomes)["table_bits"],
+            costs.configs,
+            progress=progress,
         )
         result = costs.estimate
         quantities = {ADC_SHORTFALL: costs.adc_shortfall_bits, **{name: getattr(result, name) for name in CAPS}}

@@ -1,7 +1,8 @@
-"""The oracle: log loss and AUC of networks, from a trained supernet, without training them.
+"""The oracle: log loss and AUC of networks on chips, from a trained supernet, without training them.
 
 For each network the supernet computes the inputs of the head on two fixed sets of rows: train rows that supernet
-training never saw, on which the head is fitted anew, and valid rows, on which the network is then scored.
+training never saw, on which the head is fitted anew, and valid rows, on which the network is then scored. Given a chip,
+every product is computed as the chip would: activations in its bits, and what its converters do to column sums.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ from torch import Tensor
 
 from moco.data import ClickLog, Rows
 from moco.supernet.checkpoint import TrainedSupernet, held_out_rows, part
+from moco.supernet.crossbars import CLIPS, N_SAMPLED, numerics_keys
 from moco.supernet.head import RIDGE
 from moco.supernet.loop import threads
 from moco.supernet.metrics import Score
 from moco.supernet.network import Supernet
 from moco.supernet.rows import TensorRows
 from moco.supernet.score import FLOAT_BITS, Scorer
+from pimmodel import PimConfig
 from spaces.architecture import BLOCK_FIELDS, Architecture, ArchitectureBatch
 from spaces.nasrec import NasrecSpace
 
@@ -41,8 +44,11 @@ N_ROWS = 10_000
 SHARD = 8
 """Networks that a process scores at a time."""
 
-_Task = tuple[Architecture, int]
-"""A network and the bits of its embedding tables."""
+N_EXACT_ROWS = 2000
+"""Valid rows for the exact score of a design, which takes long."""
+
+_Task = tuple[Architecture, int, PimConfig | None]
+"""A network, the bits of its embedding tables, and its chip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,14 @@ class Scores:
 
     logloss: NDArray[np.float64]
     auc: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, scores: Sequence[Score]) -> Scores:
+        """Of one score a network."""
+        return cls(
+            logloss=np.array([score.logloss for score in scores], dtype=np.float64),
+            auc=np.array([score.auc for score in scores], dtype=np.float64),
+        )
 
 
 class Oracle:
@@ -115,13 +129,14 @@ class Oracle:
         self._n_jobs = n_jobs or len(os.sched_getaffinity(0))
         self._worker: _Worker | None = None
         self._known: dict[bytes, Score] = {}
-        rule = [supernet.digest, len(refit["labels"]), len(score["labels"]), RIDGE]
+        rule = [supernet.digest, len(refit["labels"]), len(score["labels"]), RIDGE, CLIPS, N_SAMPLED]
         self.digest = hashlib.sha256(json.dumps(rule).encode()).hexdigest()[:16]
 
     def score(
         self,
         networks: ArchitectureBatch,
         table_bits: ArrayLike | None = None,
+        chips: PimConfig | None = None,
         *,
         progress: Callable[[int], None] | None = None,
     ) -> Scores:
@@ -130,29 +145,68 @@ class Oracle:
         Args:
             networks: Of the supernet's space.
             table_bits: (B,) bits of the embedding tables' numbers; 32 and None leave them as they are.
+            chips: B chips to compute on; None computes with plain numbers. What a chip loses follows the moment model
+                of `pimmodel.numerics`, its noise from a fixed seed.
             progress: Called now and then with how many of the networks are scored.
 
         Raises:
-            ValueError: The networks are not of the supernet's space, or table_bits has another shape.
+            ValueError: The networks are not of the supernet's space, or there are not as many table_bits or chips.
         """
+        tasks, keys = self._tasks(networks, table_bits, chips)
+        missing = {key: row for row, key in enumerate(keys) if key not in self._known}
+        for key, score in zip(missing, self._scored([tasks[row] for row in missing.values()]), strict=True):
+            self._known[key] = score
+            if progress is not None:
+                progress(sum(key in self._known for key in keys))
+        return Scores.of([self._known[key] for key in keys])
+
+    def exact(
+        self,
+        networks: ArchitectureBatch,
+        table_bits: ArrayLike | None,
+        chips: PimConfig,
+        *,
+        n_rows: int = N_EXACT_ROWS,
+        progress: Callable[[int], None] | None = None,
+    ) -> Scores:
+        """Scores of the same weights and heads with every product on crossbars computed slice by slice.
+
+        Args:
+            networks: Of the supernet's space.
+            table_bits: As in `score`.
+            chips: B chips.
+            n_rows: First valid rows to score on, of those of `score`.
+            progress: Called with how many of the networks are scored.
+
+        Raises:
+            ValueError: As in `score`.
+        """
+        tasks, _ = self._tasks(networks, table_bits, chips)
+        found = []
+        for score in self._scored(tasks, n_rows):
+            found.append(score)
+            if progress is not None:
+                progress(len(found))
+        return Scores.of(found)
+
+    def _tasks(
+        self, networks: ArchitectureBatch, table_bits: ArrayLike | None, chips: PimConfig | None
+    ) -> tuple[list[_Task], list[bytes]]:
+        """What to score, and a key for each that says all that its score depends on."""
         networks = self._space.networks(self._space.canonical(self._space.genomes(networks)))
         bits = np.full(len(networks), FLOAT_BITS) if table_bits is None else np.asarray(table_bits)
         if bits.shape != (len(networks),):
             raise ValueError(f"table_bits must have shape ({len(networks)},), one a network, got {bits.shape}")
+        of_chips: list[tuple[object, ...]] = [()] * len(networks) if chips is None else numerics_keys(chips)
+        if len(of_chips) != len(networks):
+            raise ValueError(f"chips must be {len(networks)}, one a network, got {len(of_chips)}")
         columns = [getattr(networks, name).astype(np.int64) for name in BLOCK_FIELDS]
         rows = np.concatenate([*columns, bits[:, None].astype(np.int64)], axis=1)
-        keys = [row.tobytes() for row in rows]
-        missing = {key: row for row, key in enumerate(keys) if key not in self._known}
-        tasks = [(networks[row], int(bits[row])) for row in missing.values()]
-        for key, score in zip(missing, self._scored(tasks), strict=True):
-            self._known[key] = score
-            if progress is not None:
-                progress(sum(key in self._known for key in keys))
-        found = [self._known[key] for key in keys]
-        return Scores(
-            logloss=np.array([score.logloss for score in found], dtype=np.float64),
-            auc=np.array([score.auc for score in found], dtype=np.float64),
-        )
+        keys = [row.tobytes() + repr(of_chip).encode() for row, of_chip in zip(rows, of_chips, strict=True)]
+        tasks = [
+            (networks[row], int(bits[row]), None if chips is None else chips.take(row)) for row in range(len(networks))
+        ]
+        return tasks, keys
 
     @cached_property
     def _file(self) -> str:
@@ -163,15 +217,16 @@ class Oracle:
         safetensors.torch.save_file(self._tensors, file)
         return str(file)
 
-    def _scored(self, tasks: Sequence[_Task]) -> Iterator[Score]:
-        """The score of each task in order, as they come."""
+    def _scored(self, tasks: Sequence[_Task], n_exact_rows: int | None = None) -> Iterator[Score]:
+        """The score of each task in order, as they come; exact ones where a number of rows is given."""
         if self._n_jobs == 1 or len(tasks) == 1:
             self._worker = self._worker or _Worker(self._tensors, self._space, self._cardinalities)
-            yield from map(self._worker.score, tasks)
+            yield from (self._worker.score(task, n_exact_rows) for task in tasks)
             return
         shards = [tasks[start : start + SHARD] for start in range(0, len(tasks), SHARD)]
         scored = Parallel(n_jobs=self._n_jobs, batch_size=1, return_as="generator")(
-            delayed(_scores_of_shard)(self._file, self._space, self._cardinalities, shard) for shard in shards
+            delayed(_scores_of_shard)(self._file, self._space, self._cardinalities, shard, n_exact_rows)
+            for shard in shards
         )
         for shard in scored:
             yield from shard
@@ -186,10 +241,13 @@ class _Worker:
         refit, judge = (TensorRows(**part(tensors, f"{kind}.")) for kind in ("refit", "score"))
         self._scorer = Scorer(supernet, refit, judge)
 
-    def score(self, task: _Task) -> Score:
+    def score(self, task: _Task, n_exact_rows: int | None) -> Score:
         """The score of a task."""
+        network, table_bits, chip = task
         with threads(1):
-            return self._scorer.score(*task)
+            if n_exact_rows is None or chip is None:
+                return self._scorer.score(network, table_bits, chip)
+            return self._scorer.exact(network, table_bits, chip, n_exact_rows)
 
 
 def _tensors(rows: Rows) -> dict[str, Tensor]:
@@ -202,7 +260,7 @@ def _worker_of(file: str, space: NasrecSpace, cardinalities: tuple[int, ...]) ->
 
 
 def _scores_of_shard(
-    file: str, space: NasrecSpace, cardinalities: tuple[int, ...], tasks: Sequence[_Task]
+    file: str, space: NasrecSpace, cardinalities: tuple[int, ...], tasks: Sequence[_Task], n_exact_rows: int | None
 ) -> list[Score]:
     """Scores in a worker process, which reads the supernet once."""
-    return [_worker_of(file, space, cardinalities).score(task) for task in tasks]
+    return [_worker_of(file, space, cardinalities).score(task, n_exact_rows) for task in tasks]

@@ -14,9 +14,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from moco.supernet.numerics import product
+from moco.supernet.numerics import FLOAT, Arithmetic, Linear
 from moco.supernet.operators import (
-    Linear,
+    Layer,
+    Product,
     factorisation_machine,
     gated,
     mixed_rows,
@@ -76,11 +77,15 @@ class Forward:
         weights: Where the layers come from.
         dense: (D, N) dense fields; D may be 0.
         rows: (F, E, N) embedded categorical fields.
+        arithmetic: How products are computed.
     """
 
-    def __init__(self, path: Path, weights: Weights, dense: Tensor, rows: Tensor) -> None:
+    def __init__(
+        self, path: Path, weights: Weights, dense: Tensor, rows: Tensor, arithmetic: Arithmetic = FLOAT
+    ) -> None:
         self._path = path
         self._weights = weights
+        self._arithmetic = arithmetic
         self._dense = {0: dense}
         self._rows = {0: rows}
         self._dense_operator: dict[int, Tensor] = {}
@@ -98,7 +103,7 @@ class Forward:
 
     def logits(self) -> Tensor:
         """(N,) logits of the head."""
-        return product(self.head_inputs(), *self.head())[0]
+        return self._arithmetic.product("head", self.head_inputs(), self.head(), HEAD_BITS)[0]
 
     def _head_parts(self) -> Iterator[tuple[str, Tensor]]:
         last = len(self._path.architecture.blocks)
@@ -109,8 +114,12 @@ class Forward:
     def _block(self, number: int) -> Block:
         return self._path.architecture.blocks[number - 1]
 
-    def _linear(self, name: str, inputs: Inputs | int, n_out: int, bits: int) -> Linear:
-        return self._weights.linear(name, (("", inputs),) if isinstance(inputs, int) else inputs, n_out, bits)
+    def _layer(self, name: str, inputs: Inputs | int, n_out: int, bits: int) -> Layer:
+        read = (("", inputs),) if isinstance(inputs, int) else inputs
+        return lambda x: self._arithmetic.product(name, x, self._weights.linear(name, read, n_out, bits), bits)
+
+    def _product(self, name: str) -> Product:
+        return lambda left, right: self._arithmetic.activation_product(name, left, right)
 
     # Node outputs
 
@@ -122,8 +131,7 @@ class Forward:
             if block.has_fm:
                 pooled = factorisation_machine(self._rows_output(node))
                 if len(pooled) != block.dense_dim:
-                    layer = self._linear(f"b{node}_fm", len(pooled), block.dense_dim, block.fm_bits)
-                    pooled = product(pooled, *layer)
+                    pooled = self._layer(f"b{node}_fm", len(pooled), block.dense_dim, block.fm_bits)(pooled)
                 output = output + pooled
             self._dense[node] = output
         return self._dense[node]
@@ -137,8 +145,8 @@ class Forward:
                 merged = self._dense_operator_output(node)
                 n_out = MERGER_ROWS * rows.shape[1]
                 if len(merged) != n_out:
-                    layer = self._linear(f"b{node}_dense_to_sparse", len(merged), n_out, block.dense_to_sparse_bits)
-                    merged = product(merged, *layer)
+                    bits = block.dense_to_sparse_bits
+                    merged = self._layer(f"b{node}_dense_to_sparse", len(merged), n_out, bits)(merged)
                 self._sparse[node].append((f"from{node}_merged", merged.reshape(MERGER_ROWS, *rows.shape[1:])))
         return self._sparse[node]
 
@@ -184,7 +192,7 @@ class Forward:
     def _fc(self, number: int) -> Tensor:
         block = self._block(number)
         inputs, x = self._dense_inputs(number)
-        return torch.relu(product(x, *self._linear(f"b{number}_fc", inputs, block.dense_dim, block.dense_bits)))
+        return torch.relu(self._layer(f"b{number}_fc", inputs, block.dense_dim, block.dense_bits)(x))
 
     def _dot_product(self, number: int) -> Tensor:
         block = self._block(number)
@@ -192,16 +200,15 @@ class Forward:
         sparse_inputs, rows = self._sparse_inputs(number)
         width, n_rows = rows.shape[1], round(math.sqrt(2 * block.dense_dim))
         if len(dense) != width:
-            dense = product(dense, *self._linear(f"b{number}_dot_dense", dense_inputs, width, block.dense_bits))
+            dense = self._layer(f"b{number}_dot_dense", dense_inputs, width, block.dense_bits)(dense)
         if len(rows) != n_rows:
-            rows = mixed_rows(rows, self._linear(f"b{number}_dot_sparse", sparse_inputs, n_rows, block.dense_bits))
-        pairs = pairwise_products(torch.cat([dense[None], rows]))
-        layer = self._linear(f"b{number}_dot_pairs", len(pairs), block.dense_dim, block.dense_bits)
-        return product(pairs, *layer)
+            rows = mixed_rows(rows, self._layer(f"b{number}_dot_sparse", sparse_inputs, n_rows, block.dense_bits))
+        pairs = pairwise_products(torch.cat([dense[None], rows]), self._product(f"b{number}_dot_gram"))
+        return self._layer(f"b{number}_dot_pairs", len(pairs), block.dense_dim, block.dense_bits)(pairs)
 
     def _gating(self, number: int) -> Tensor:
         left, right = self._pair(number)
-        gate = self._linear(f"b{number}_gate", len(left), len(left), self._block(number).dense_bits)
+        gate = self._layer(f"b{number}_gate", len(left), len(left), self._block(number).dense_bits)
         return self._resized(number, "gate_resize", gated(left, right, gate))
 
     def _sum(self, number: int) -> Tensor:
@@ -212,27 +219,29 @@ class Forward:
         block = self._block(number)
         if len(x) == block.dense_dim:
             return x
-        return product(x, *self._linear(f"b{number}_{name}", len(x), block.dense_dim, block.dense_bits))
+        return self._layer(f"b{number}_{name}", len(x), block.dense_dim, block.dense_bits)(x)
 
     # Sparse operators
 
     def _efc(self, number: int) -> Tensor:
         block = self._block(number)
         inputs, rows = self._sparse_inputs(number)
-        return torch.relu(mixed_rows(rows, self._linear(f"b{number}_efc", inputs, block.sparse_dim, block.sparse_bits)))
+        return torch.relu(mixed_rows(rows, self._layer(f"b{number}_efc", inputs, block.sparse_dim, block.sparse_bits)))
 
     def _attention(self, number: int) -> Tensor:
         block, name = self._block(number), f"b{number}_attention"
         inputs, rows = self._sparse_inputs(number)
         width, bits = rows.shape[1], block.sparse_bits
-        mixed = mixed_rows(rows, self._linear(f"{name}_rows", inputs, block.sparse_dim, bits))
+        mixed = mixed_rows(rows, self._layer(f"{name}_rows", inputs, block.sparse_dim, bits))
         return transformer_layer(
             normalised_over_rows(mixed),
-            qkv=self._linear(f"{name}_qkv", width, 3 * width, bits),
-            out=self._linear(f"{name}_out", width, width, bits),
+            qkv=self._layer(f"{name}_qkv", width, 3 * width, bits),
+            scores=self._product(f"{name}_scores"),
+            context=self._product(f"{name}_context"),
+            out=self._layer(f"{name}_out", width, width, bits),
             norm1=self._weights.norm(f"{name}_norm1"),
-            ffn1=self._linear(f"{name}_ffn1", width, width, bits),
-            ffn2=self._linear(f"{name}_ffn2", width, width, bits),
+            ffn1=self._layer(f"{name}_ffn1", width, width, bits),
+            ffn2=self._layer(f"{name}_ffn2", width, width, bits),
             norm2=self._weights.norm(f"{name}_norm2"),
         )
 

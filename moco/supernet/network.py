@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from moco.supernet.forward import Forward, Inputs, Path, Weights
-from moco.supernet.numerics import MIN_BITS, fake_quantise
-from moco.supernet.operators import NORM_GAIN, Linear
+from moco.supernet.numerics import FLOAT, MIN_BITS, Arithmetic, Linear, fake_quantise
+from moco.supernet.operators import NORM_GAIN
 from spaces.architecture import ATTENTION_HEADS, MAX_INPUTS, MERGER_ROWS, Architecture, ArchitectureBatch
 from spaces.nasrec import NasrecSpace
 from spaces.shapes import products
@@ -209,9 +209,9 @@ class Remembered:
         return self._weights.norm(name)
 
 
-def forward_pass(weights: Weights, path: Path, dense: Tensor, rows: Tensor) -> Forward:
+def forward_pass(weights: Weights, path: Path, dense: Tensor, rows: Tensor, arithmetic: Arithmetic = FLOAT) -> Forward:
     """A forward pass of (N, D) dense values and (N, F, E) embedded rows."""
-    return Forward(path, weights, dense.T.contiguous(), features_first(rows))
+    return Forward(path, weights, dense.T.contiguous(), features_first(rows), arithmetic)
 
 
 def features_first(rows: Tensor) -> Tensor:

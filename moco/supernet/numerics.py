@@ -1,15 +1,19 @@
-"""How a product with static weights is computed: quantised weights, one product function for every layer.
+"""How products are computed: quantised weights, and one place through which every product of a network goes.
 
-Everything that multiplies by weights goes through `product`, so whatever hardware does to a product belongs there.
+What a chip does to a product is an `Arithmetic` of its own (moco.supernet.crossbars).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+Linear = tuple[Tensor, Tensor]
+"""Weight (n_out, n_in) and bias (n_out,) of one layer; of a layer norm its gain and bias (E,)."""
 
 MIN_BITS = 2
 """A symmetric quantiser needs at least the levels -1, 0 and 1."""
@@ -23,6 +27,33 @@ def product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     if x.stride(0) == 1:
         return functional.linear(x.T, weight, bias).T
     return torch.addmm(bias[:, None], weight, x)
+
+
+class Arithmetic(Protocol):
+    """How a network's products are computed, each under its name, such as "b1_fc" or "b2_attention_scores"."""
+
+    def product(self, name: str, x: Tensor, layer: Linear, bits: int) -> Tensor:
+        """(n_in, M) inputs by a layer whose weight is rounded to `bits` bits, its bias added: (n_out, M)."""
+        ...
+
+    def activation_product(self, name: str, left: Tensor, right: Tensor) -> Tensor:
+        """(N, r, k) by (N, k, c) activations: (N, r, c)."""
+        ...
+
+
+class FloatArithmetic:
+    """Products of plain numbers."""
+
+    def product(self, name: str, x: Tensor, layer: Linear, bits: int) -> Tensor:
+        """See `Arithmetic`."""
+        return product(x, *layer)
+
+    def activation_product(self, name: str, left: Tensor, right: Tensor) -> Tensor:
+        """See `Arithmetic`."""
+        return torch.bmm(left, right)
+
+
+FLOAT = FloatArithmetic()
 
 
 def fake_quantise(weight: Tensor, bits: int) -> Tensor:

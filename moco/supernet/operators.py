@@ -8,16 +8,20 @@ layer norms only inside attention.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from moco.supernet.numerics import product
+from moco.supernet.numerics import Linear
 from spaces.architecture import ATTENTION_HEADS
 
-Linear = tuple[Tensor, Tensor]
-"""Weight (n_out, n_in) and bias (n_out,) of one layer; of a layer norm its gain and bias (E,)."""
+Layer = Callable[[Tensor], Tensor]
+"""A linear layer: (n_in, M) inputs, one column a vector, to (n_out, M)."""
 
+Product = Callable[[Tensor, Tensor], Tensor]
+"""A product of two activations: (N, r, k) and (N, k, c) to (N, r, c)."""
 
 NORM_GAIN = 0.17
 """First value of the gains of attention's layer norms, as in NASRec's code."""
@@ -25,20 +29,19 @@ NORM_GAIN = 0.17
 NORM_EPS = 1e-5
 
 
-def mixed_rows(rows: Tensor, layer: Linear) -> Tensor:
+def mixed_rows(rows: Tensor, layer: Layer) -> Tensor:
     """(n, E, N) rows to (s, E, N): one linear layer over the rows, shared by all E columns."""
-    weight, bias = layer
-    return product(rows.flatten(1), weight, bias).view(-1, *rows.shape[1:])
+    return layer(rows.flatten(1)).view(-1, *rows.shape[1:])
 
 
-def pairwise_products(rows: Tensor) -> Tensor:
+def pairwise_products(rows: Tensor, product: Product = torch.bmm) -> Tensor:
     """(k + 1, E, N) rows to the (k (k + 1) / 2, N) inner products of each two rows.
 
     The pairs of row 1, of row 2, ..: those of fewer rows come first.
     """
     n_rows, width, n_samples = rows.shape
     samples = rows.flatten(0, 1).T.contiguous().view(n_samples, n_rows, width)
-    gram = torch.bmm(samples, samples.transpose(1, 2)).flatten(1)
+    gram = product(samples, samples.transpose(1, 2)).flatten(1)
     first, second = torch.tril_indices(n_rows, n_rows, offset=-1, device=rows.device)
     return gram.index_select(1, first * n_rows + second).T
 
@@ -53,9 +56,9 @@ def padded(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     return left, right
 
 
-def gated(left: Tensor, right: Tensor, gate: Linear) -> Tensor:
+def gated(left: Tensor, right: Tensor, gate: Layer) -> Tensor:
     """Right, weighted by the sigmoid of a square layer of left."""
-    return torch.sigmoid(product(left, *gate)) * right
+    return torch.sigmoid(gate(left)) * right
 
 
 def factorisation_machine(rows: Tensor) -> Tensor:
@@ -70,14 +73,22 @@ def normalised_over_rows(rows: Tensor) -> Tensor:
 
 
 def transformer_layer(
-    rows: Tensor, qkv: Linear, out: Linear, norm1: Linear, ffn1: Linear, ffn2: Linear, norm2: Linear
+    rows: Tensor,
+    qkv: Layer,
+    scores: Product,
+    context: Product,
+    out: Layer,
+    norm1: Linear,
+    ffn1: Layer,
+    ffn2: Layer,
+    norm2: Linear,
 ) -> Tensor:
     """(s, E, N) rows to (s, E, N): self-attention and a feed-forward layer, each with a residual and a layer norm."""
     n_rows, width, n_samples = rows.shape
     head_width = width // ATTENTION_HEADS
 
-    def linear(x: Tensor, layer: Linear) -> Tensor:
-        return product(x.flatten(0, 1).T, *layer).T.view(n_samples, n_rows, -1)
+    def linear(x: Tensor, layer: Layer) -> Tensor:
+        return layer(x.flatten(0, 1).T).T.view(n_samples, n_rows, -1)
 
     def heads(x: Tensor) -> Tensor:
         per_head = x.reshape(n_samples, n_rows, ATTENTION_HEADS, head_width).transpose(1, 2)
@@ -85,10 +96,12 @@ def transformer_layer(
 
     x = rows.flatten(0, 1).T.contiguous().view(n_samples, n_rows, width)
     query, key, value = (heads(part) for part in linear(x, qkv).chunk(3, dim=2))
-    scores = torch.bmm(query * head_width**-0.5, key.transpose(1, 2))
-    context = torch.bmm(torch.softmax(scores, dim=2), value)
+    weights = torch.softmax(scores(query * head_width**-0.5, key.transpose(1, 2)), dim=2)
     joined = (
-        context.view(n_samples, ATTENTION_HEADS, n_rows, head_width).transpose(1, 2).reshape(n_samples, n_rows, width)
+        context(weights, value)
+        .view(n_samples, ATTENTION_HEADS, n_rows, head_width)
+        .transpose(1, 2)
+        .reshape(n_samples, n_rows, width)
     )
     x = functional.layer_norm(x + linear(joined, out), (width,), *norm1, NORM_EPS)
     hidden = torch.relu(linear(x, ffn1))

@@ -7,16 +7,21 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from moco.supernet.crossbars import N_SAMPLED, ExactChip, ModelledChip
 from moco.supernet.forward import Forward, Path
 from moco.supernet.head import fitted_head
 from moco.supernet.metrics import PREDICT_BATCH, Score
 from moco.supernet.network import Remembered, Supernet, features_first
-from moco.supernet.numerics import fake_quantise, quantised_tables
+from moco.supernet.numerics import FLOAT, Arithmetic, Linear, fake_quantise, quantised_tables
 from moco.supernet.rows import TensorRows
+from pimmodel import PimConfig
 from spaces.architecture import HEAD_BITS, Architecture
 
 FLOAT_BITS = 32
 """Table bits at which embeddings stay as they are."""
+
+MOST_LOGIT = 30.0
+"""Beyond it a sigmoid is 0 or 1 in any number of bits that a chip has; useless chips would give logits without end."""
 
 
 class Scorer:
@@ -35,18 +40,65 @@ class Scorer:
         self._supernet = supernet
         self._refit, self._judge = refit, judge
         self._inputs: dict[int, tuple[list[tuple[Tensor, Tensor]], list[tuple[Tensor, Tensor]]]] = {}
+        self._remembered: tuple[Path | None, Remembered] = None, Remembered(supernet)
 
     @torch.no_grad()
-    def score(self, architecture: Architecture, table_bits: int = FLOAT_BITS) -> Score:
-        """The network's score, with embedding tables rounded to table_bits."""
+    def score(self, architecture: Architecture, table_bits: int = FLOAT_BITS, chip: PimConfig | None = None) -> Score:
+        """The network's score, with embedding tables rounded to table_bits; in plain numbers where no chip is given."""
+        arithmetic, layer = self._fitted(architecture, table_bits, chip)
+        judge = self._passes(architecture, self._inputs[table_bits][1], arithmetic)
+        return self._judged(arithmetic, layer, judge)
+
+    @torch.no_grad()
+    def exact(self, architecture: Architecture, table_bits: int, chip: PimConfig, n_rows: int) -> Score:
+        """The score of the same weights with every product on crossbars computed slice by slice, on the first rows."""
+        modelled, layer = self._fitted(architecture, table_bits, chip)
+        assert isinstance(modelled, ModelledChip)
+        batches, n_left = [], n_rows
+        for dense, rows in self._inputs[table_bits][1]:
+            if n_left > 0:
+                batches.append((dense[:, :n_left], rows[:, :, :n_left]))
+                n_left -= dense.shape[1]
+        exact = ExactChip(modelled)
+        return self._judged(exact, layer, self._passes(architecture, batches, exact))
+
+    def _fitted(self, architecture: Architecture, table_bits: int, chip: PimConfig | None) -> tuple[Arithmetic, Linear]:
+        """The calibrated chip, and the head fitted to what it computes, its weight rounded."""
         if table_bits not in self._inputs:
             self._inputs[table_bits] = self._batches(self._refit, table_bits), self._batches(self._judge, table_bits)
-        weights, path = Remembered(self._supernet), Path.of(architecture)
-        refit, judge = ([Forward(path, weights, *batch) for batch in batches] for batches in self._inputs[table_bits])
-        first_weight, first_bias = refit[0].head()
-        weight, bias = fitted_head(_features(refit), self._refit.labels, first_weight[0], first_bias[0])
-        logits = fake_quantise(weight[None], HEAD_BITS)[0] @ _features(judge) + bias
-        return Score.of(self._judge.labels.cpu().numpy(), logits.cpu().numpy())
+        refit = self._inputs[table_bits][0]
+        arithmetic: Arithmetic = FLOAT
+        if chip is not None:
+            arithmetic = modelled = ModelledChip(chip)
+            dense, rows = refit[0]
+            sample = [(dense[:, :N_SAMPLED], rows[:, :, :N_SAMPLED])]
+            _features(self._passes(architecture, sample, modelled))
+            modelled.is_calibrating = False
+        passes = self._passes(architecture, refit, arithmetic)
+        first_weight, first_bias = passes[0].head()
+        features = _features(passes)
+        weight, bias = fitted_head(features, self._refit.labels, first_weight[0], first_bias[0])
+        layer = fake_quantise(weight[None], HEAD_BITS), bias[None]
+        if chip is not None:
+            modelled.is_calibrating = True
+            modelled.product("head", features[:, :N_SAMPLED].contiguous(), layer, HEAD_BITS)
+            modelled.is_calibrating = False
+        return arithmetic, layer
+
+    def _passes(
+        self, architecture: Architecture, batches: Sequence[tuple[Tensor, Tensor]], arithmetic: Arithmetic
+    ) -> list[Forward]:
+        path = Path.of(architecture)
+        if self._remembered[0] != path:
+            self._remembered = path, Remembered(self._supernet)
+        return [Forward(path, self._remembered[1], *batch, arithmetic) for batch in batches]
+
+    def _judged(self, arithmetic: Arithmetic, layer: Linear, passes: Sequence[Forward]) -> Score:
+        features = _features(passes)
+        logits = arithmetic.product("head", features, layer, HEAD_BITS)[0]
+        if arithmetic is not FLOAT:
+            logits = torch.nan_to_num(logits).clamp_(-MOST_LOGIT, MOST_LOGIT)
+        return Score.of(self._judge.labels[: features.shape[1]].cpu().numpy(), logits.cpu().numpy())
 
     def _batches(self, rows: TensorRows, table_bits: int) -> list[tuple[Tensor, Tensor]]:
         """Dense values (D, n) and embedded rows (F, E, n) of each batch."""

@@ -1,3 +1,4 @@
+import re
 from functools import cache
 
 import numpy as np
@@ -7,16 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import moco.supernet.forward
-import moco.supernet.operators
 from moco.supernet.forward import Path
 from moco.supernet.network import Network, Remembered, Supernet, forward_pass
-from moco.supernet.numerics import fake_quantise, product
+from moco.supernet.numerics import FloatArithmetic, Linear, fake_quantise
 from moco.supernet.operators import factorisation_machine, normalised_over_rows, pairwise_products
 from spaces.architecture import Architecture, ArchitectureBatch, Block
 from spaces.liveness import liveness
 from spaces.nasrec import NasrecSpace, nasrec_space
-from spaces.shapes import macs, n_parameters
+from spaces.shapes import macs, n_parameters, products
 
 CARDINALITIES = (5, 3, 7, 4, 6)
 N_ROWS = 6
@@ -117,26 +116,26 @@ def test_a_network_has_the_counted_parameters(n_dense: int, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("n_dense", [0, 3])
-def test_a_forward_pass_makes_the_counted_products(n_dense: int, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    n_made = 0
+def test_a_forward_pass_makes_the_counted_products(n_dense: int, seed: int) -> None:
+    n_made: dict[str, int] = {}
 
-    def counted_product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        nonlocal n_made
-        n_made += x.shape[1] * weight.numel()
-        return product(x, weight, bias)
+    class Counting(FloatArithmetic):
+        def product(self, name: str, x: Tensor, layer: Linear, bits: int) -> Tensor:
+            n_made[name] = x.shape[1] * layer[0].numel()
+            return super().product(name, x, layer, bits)
 
-    def counted_bmm(left: Tensor, right: Tensor) -> Tensor:
-        nonlocal n_made
-        n_made += left.numel() * right.shape[2]
-        return torch.matmul(left, right)
+        def activation_product(self, name: str, left: Tensor, right: Tensor) -> Tensor:
+            n_made[name] = left.numel() * right.shape[2]
+            return super().activation_product(name, left, right)
 
     networks = random_networks(n_dense, seed)
     network = Network(networks[0], CARDINALITIES, n_dense, seed=0)
-    monkeypatch.setattr(moco.supernet.forward, "product", counted_product)
-    monkeypatch.setattr(moco.supernet.operators, "product", counted_product)
-    monkeypatch.setattr(torch, "bmm", counted_bmm)
-    network(*rows_of(n_dense))
-    assert n_made == N_ROWS * macs(networks, n_dense, len(CARDINALITIES))[0]
+    ids, dense = rows_of(n_dense)
+    forward_pass(network, Path.of(networks[0]), dense, network.embedding(ids), Counting()).logits()
+    assert sum(n_made.values()) == N_ROWS * macs(networks, n_dense, len(CARDINALITIES))[0]
+    made = products(networks, n_dense, len(CARDINALITIES))
+    expected = {name.replace(".", "_") for name, n in zip(made.names, made.n_vectors[0], strict=True) if n}
+    assert {re.sub("(gate|sum)_resize", "resize", name) for name in n_made} == expected
 
 
 @cases

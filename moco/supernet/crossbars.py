@@ -1,0 +1,294 @@
+"""How a chip computes a network's products: activations in few bits, column sums through converters of few bits.
+
+A chip is calibrated on a sample of rows, layer by layer in the order of computation, each on the inputs that the layers
+before it give on this chip. A layer's calibration settles the range of its inputs and what the converters do to its
+product, by the moment model of `pimmodel.numerics`: a gain and a noise. `ModelledChip` then computes with them, and
+`ExactChip` computes the same product slice by slice instead.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from moco.supernet.numerics import Linear, product
+from pimmodel import PimConfig
+from pimmodel.numerics import ProductProfile, exact_product, predict_distortion, profile_product, required_adc_bits
+
+CLIPS = (1.0, 0.85, 0.7, 0.55, 0.45, 0.35, 0.27, 0.2)
+"""Shares of the largest magnitude at which a range may end; the one of least squared error is taken."""
+
+N_SAMPLED = 256
+"""Vectors of a layer's inputs that its calibration looks at."""
+
+N_NORMAL = 1 << 22
+
+NUMERICS = (
+    "activation_bits",
+    "adc_bits",
+    "adc_range",
+    "cell_bits",
+    "crossbar_size",
+    "dac_bits",
+    "n_active_wordlines",
+    "product_unit",
+    "weight_encoding",
+)
+"""Fields of a chip that change what a product comes to."""
+
+NEGLIGIBLE = 1e-3
+"""Noise below this share of the output is left out."""
+
+_INTS = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """How numbers become whole numbers of a few bits: q = round(x / scale), from low to high.
+
+    Attributes:
+        scale: One step.
+        low: Least whole number: 0, or that of two's complement.
+        high: The largest.
+    """
+
+    scale: float
+    low: int
+    high: int
+
+    @classmethod
+    def of(cls, sample: Tensor, bits: int) -> Range:
+        """The range of least squared error on a sample."""
+        is_signed = bool((sample < 0).any())
+        low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
+        largest = float(sample.abs().max()) if sample.numel() else 0.0
+        if not 0 < largest < np.inf:
+            return cls(1.0, low, high)
+        ranges = [cls(largest * clip / high, low, high) for clip in CLIPS]
+        errors = [float((one.rounded(sample) - sample).square().sum()) for one in ranges]
+        return ranges[int(np.argmin(errors))]
+
+    def rounded(self, x: Tensor) -> Tensor:
+        """x on the range's grid."""
+        return self.steps(x).mul_(self.scale)
+
+    def steps(self, x: Tensor) -> Tensor:
+        """The whole numbers of x."""
+        return x.mul(1 / self.scale).round_().clamp_(self.low, self.high)
+
+    def integers(self, x: Tensor) -> _INTS:
+        """The same for NumPy."""
+        steps: _INTS = self.steps(x).cpu().numpy().astype(np.int64)
+        return steps
+
+
+@dataclass(frozen=True, slots=True)
+class _Calibrated:
+    """One product of a network on one chip.
+
+    Attributes:
+        inputs: Range of the inputs.
+        stored: Range of what the cells hold where that is activations.
+        gain: Of the product.
+        noise: Root mean square of its noise, in steps of inputs times weights.
+        profile: Sample of the product, None where nothing is lost.
+    """
+
+    inputs: Range
+    stored: Range | None = None
+    gain: float = 1.0
+    noise: float = 0.0
+    profile: ProductProfile | None = None
+
+
+class ModelledChip:
+    """Products as a chip gives them: quantised inputs, the moment model's gain and noise.
+
+    Under `calibrate`, every product is calibrated when it is first computed. The noise is the same each time a chip is
+    made: a product's depends on its name and on how many vectors came before.
+
+    Args:
+        chip: One configuration.
+    """
+
+    def __init__(self, chip: PimConfig) -> None:
+        self._chip = chip
+        self._bits = int(chip.activation_bits)
+        self._is_lossless = int(required_adc_bits(chip)) <= int(chip.adc_bits)
+        self._multiplies_activations = str(chip.product_unit) == "crossbar"
+        self._calibrated: dict[str, _Calibrated] = {}
+        self._n_drawn: dict[str, int] = {}
+        self.is_calibrating = True
+
+    def product(self, name: str, x: Tensor, layer: Linear, bits: int) -> Tensor:
+        """See `Arithmetic`."""
+        weight, bias = layer
+        if weight.shape[1] == 0:
+            return product(x, weight, bias)
+        if self.is_calibrating:
+            self._calibrate(name, x, weight, bits)
+        return self._multiplied(name, x, layer, bits)
+
+    def _multiplied(self, name: str, x: Tensor, layer: Linear, bits: int) -> Tensor:
+        known, (weight, bias) = self._calibrated[name], layer
+        y = product(known.inputs.steps(x), known.gain * known.inputs.scale * weight, bias)
+        if known.noise > 0:
+            steps = known.noise * known.inputs.scale * weight_steps(weight, bits)
+            y = torch.addcmul(y, steps[:, None], self._normal(name, y))
+        return y
+
+    def activation_product(self, name: str, left: Tensor, right: Tensor) -> Tensor:
+        """See `Arithmetic`; what is stored in cells is the right one."""
+        if self.is_calibrating:
+            self._calibrate_activations(name, left, right)
+        known = self._calibrated[name]
+        assert known.stored is not None
+        step = known.inputs.scale * known.stored.scale
+        y = torch.bmm(known.inputs.steps(left), known.stored.steps(right)).mul_(known.gain * step)
+        if known.noise > 0:
+            y.add_(self._normal(name, y), alpha=known.noise * step)
+        return y
+
+    def _calibrate(self, name: str, x: Tensor, weight: Tensor, bits: int) -> None:
+        sample = sampled(x.T)
+        inputs = Range.of(sample, self._bits)
+        if self._is_lossless:
+            self._calibrated[name] = _Calibrated(inputs)
+            return
+        integers = np.rint((weight / weight_steps(weight, bits)[:, None]).detach().cpu().numpy()).astype(np.int64)
+        self._calibrated[name] = self._distorted(inputs, None, inputs.integers(sample), integers.T, bits)
+
+    def _calibrate_activations(self, name: str, left: Tensor, right: Tensor) -> None:
+        vectors = sampled(left.flatten(0, 1))
+        columns = sampled(right.transpose(1, 2).flatten(0, 1))
+        inputs, stored = Range.of(vectors, self._bits), _symmetric(Range.of(columns, self._bits), self._bits)
+        if self._is_lossless or not self._multiplies_activations:
+            self._calibrated[name] = _Calibrated(inputs, stored)
+            return
+        # Vectors meet the columns of other samples too: what matters is how such sums are spread.
+        self._calibrated[name] = self._distorted(
+            inputs, stored, inputs.integers(vectors), stored.integers(columns).T, max(self._bits, 2)
+        )
+
+    def _distorted(self, inputs: Range, stored: Range | None, x: _INTS, w: _INTS, bits: int) -> _Calibrated:
+        profile = profile_product(
+            x,
+            w,
+            activation_bits=self._bits,
+            weight_bits=bits,
+            encoding=str(self._chip.weight_encoding),  # type: ignore[arg-type]
+            is_signed=inputs.low < 0,
+        )
+        if profile.signal_power == 0:
+            return _Calibrated(inputs, stored, profile=profile)
+        found = predict_distortion(profile, self._chip)
+        gain, noise = float(found.alpha.reshape(-1)[0]), float(np.sqrt(found.noise_variance.reshape(-1)[0]))
+        if noise < NEGLIGIBLE * np.sqrt(profile.signal_power):
+            noise = 0.0
+        return _Calibrated(inputs, stored, gain, noise, profile)
+
+    def _normal(self, name: str, like: Tensor) -> Tensor:
+        """Standard normal numbers of a tensor's shape and order in memory, as if each product had its own source."""
+        start = self._n_drawn.setdefault(name, zlib.crc32(name.encode()))
+        self._n_drawn[name] = start + like.numel()
+        numbers = _normal_numbers()
+        start, n = start % len(numbers), like.numel()
+        if start + n > len(numbers):
+            start = 0
+        if n > len(numbers):
+            numbers = numbers.repeat(-(-n // len(numbers)))
+        found: Tensor = numbers[start : start + n].to(like.device)
+        return found.view(like.T.shape).T if like.dim() == 2 and like.stride(0) == 1 else found.view(like.shape)
+
+
+@lru_cache(maxsize=1)
+def _normal_numbers() -> Tensor:
+    """Standard normal numbers to take slices of: drawing new ones costs more than the products that they distort."""
+    return torch.empty(N_NORMAL).normal_(generator=torch.Generator().manual_seed(0))
+
+
+class ExactChip(ModelledChip):
+    """The same chip, its products by static weights computed slice by slice: slow, and what the chip really does.
+
+    Args:
+        modelled: The chip as calibrated; ranges are the same.
+    """
+
+    def __init__(self, modelled: ModelledChip) -> None:
+        super().__init__(modelled._chip)
+        self._calibrated = modelled._calibrated
+        self.is_calibrating = False
+
+    def _multiplied(self, name: str, x: Tensor, layer: Linear, bits: int) -> Tensor:
+        known, (weight, bias) = self._calibrated[name], layer
+        if known.profile is None:
+            return super()._multiplied(name, x, layer, bits)
+        steps = weight_steps(weight, bits)
+        integers = np.rint((weight / steps[:, None]).detach().cpu().numpy()).astype(np.int64)
+        sums = exact_product(
+            known.inputs.integers(x.T),
+            integers.T,
+            self._chip,
+            weight_bits=bits,
+            is_signed=known.inputs.low < 0,
+            profile=known.profile,
+        )
+        y = torch.from_numpy(sums.T.astype(np.float32)).to(x.device)
+        result: Tensor = y * (known.inputs.scale * steps)[:, None] + bias[:, None]
+        return result
+
+    def activation_product(self, name: str, left: Tensor, right: Tensor) -> Tensor:
+        """See `Arithmetic`; each sample's right one is written into cells of its own."""
+        known = self._calibrated[name]
+        if known.profile is None:
+            return super().activation_product(name, left, right)
+        assert known.stored is not None
+        inputs, stored = known.inputs.integers(left), known.stored.integers(right)
+        sums = [
+            exact_product(
+                x,
+                w,
+                self._chip,
+                weight_bits=max(self._bits, 2),
+                is_signed=known.inputs.low < 0,
+                profile=known.profile,
+            )
+            for x, w in zip(inputs, stored, strict=True)
+        ]
+        step = known.inputs.scale * known.stored.scale
+        return torch.from_numpy((np.stack(sums) * step).astype(np.float32)).to(left.device)
+
+
+def numerics_keys(chips: PimConfig) -> list[tuple[object, ...]]:
+    """What of each of B chips changes a product's value: the activation bits alone where converters lose nothing."""
+    shape = (len(chips),)
+    is_lossless = np.broadcast_to(required_adc_bits(chips) <= chips.adc_bits, shape).tolist()
+    columns = [np.broadcast_to(getattr(chips, name), shape).tolist() for name in NUMERICS]
+    rows = zip(*columns, strict=True)
+    return [row[:1] if lossless else row for row, lossless in zip(rows, is_lossless, strict=True)]
+
+
+def weight_steps(weight: Tensor, bits: int) -> Tensor:
+    """(n_out,) the step of each output's weights, which `fake_quantise` has rounded to `bits` bits."""
+    top = 2 ** (bits - 1) - 1
+    steps: Tensor = (weight.detach().abs().amax(dim=1) / top).clamp_min(torch.finfo(weight.dtype).tiny)
+    return steps
+
+
+def sampled(vectors: Tensor) -> Tensor:
+    """At most N_SAMPLED rows, evenly spaced."""
+    rows = np.linspace(0, len(vectors) - 1, min(len(vectors), N_SAMPLED)).round().astype(np.int64)
+    kept: Tensor = vectors.detach()[torch.from_numpy(rows)]
+    return kept
+
+
+def _symmetric(signed: Range, bits: int) -> Range:
+    """What cells can hold: signed numbers whose least is the largest negated."""
+    high = 2 ** (bits - 1) - 1
+    return Range(signed.scale * signed.high / high, -high, high)
