@@ -17,7 +17,7 @@ from moco.data import ClickLog
 from moco.design import Design, design_parts
 from moco.known import known_designs
 from moco.lowering import lower, pim_config
-from moco.oracle import Oracle
+from moco.oracle import N_EXACT_ROWS, Oracle, Scores
 from moco.recipes import recipe_for
 from moco.supernet import TrainedSupernet
 from pimmodel import Calibration, Estimate, PimConfig, estimate, find_calibration
@@ -25,6 +25,7 @@ from pimmodel.numerics import required_adc_bits
 from spaces import (
     HARDWARE_SPACE,
     WEIGHT_BITS,
+    ArchitectureBatch,
     Choice,
     CodesignSpace,
     Genomes,
@@ -43,9 +44,6 @@ CAPS = {
     "power_mw": "mW",
 }
 """Costs that can be capped, and their units."""
-
-ADC_SHORTFALL = "adc_shortfall_bits"
-"""Bits that the ADC lacks for lossless column sums. At most 0: the supernet's score knows no ADC loss."""
 
 N_REFERENCE_DESIGNS = 2000
 
@@ -72,7 +70,6 @@ def codesign_space(
         weight_bits: Weight bits of each operator to choose from.
         embedding_dim: Width of the embeddings.
         hardware: Choices to replace in the hardware space, such as {"crossbar_size": (64, 128)}. Unless stated,
-            activations have 8 bits and ADCs their full range, since the supernet's score does not see their loss;
             weights are encoded as ISAAC does, which costs less than pairs, and operators run as a pipeline, which
             takes less time.
 
@@ -91,8 +88,6 @@ def codesign_space(
         embedding_dim=embedding_dim,
     )
     settled: dict[str, Sequence[Choice]] = {
-        "activation_bits": (8,),
-        "adc_range": ("full-scale",),
         "weight_encoding": ("isaac",),
         "execution": ("pipelined",),
     }
@@ -199,10 +194,10 @@ class CodesignStudy:
             progress=progress,
         )
         result = costs.estimate
-        quantities = {ADC_SHORTFALL: costs.adc_shortfall_bits, **{name: getattr(result, name) for name in CAPS}}
+        capped = [getattr(result, constraint.name) for constraint in self.study.constraints]
         return Evaluation(
             values=np.column_stack([scores.logloss, result.energy_pj, result.latency_ns]),
-            constraints=np.column_stack([quantities[constraint.name] for constraint in self.study.constraints]),
+            constraints=np.column_stack(capped) if capped else None,
             attributes={
                 "auc": scores.auc,
                 "area_mm2": result.area_mm2,
@@ -210,6 +205,7 @@ class CodesignStudy:
                 "period_ns": result.period_ns,
                 "macs": costs.macs,
                 "n_parameters": costs.n_parameters,
+                "adc_shortfall_bits": costs.adc_shortfall_bits,
                 "energy_by_component_pj": result.energy_by_component_pj,
             },
         )
@@ -241,6 +237,17 @@ class CodesignStudy:
             progress(state.n_trials, note)
 
         self.study.optimize(evaluate, n_trials, progress=show, is_over=is_over)
+
+    def exact(self, designs: Sequence[Design], *, n_rows: int = N_EXACT_ROWS) -> Scores:
+        """Scores of the designs with every crossbar's product computed slice by slice, on the first valid rows."""
+        if not designs:
+            return Scores.of([])
+        return self._oracle.exact(
+            ArchitectureBatch.of([design.architecture for design in designs]),
+            [int(design.hardware.table_bits) for design in designs],
+            PimConfig.concatenate([design.hardware for design in designs]),
+            n_rows=n_rows,
+        )
 
     def front(self) -> list[Design]:
         """Feasible designs that no other beats in log loss, energy and latency; lowest log loss first."""
@@ -322,7 +329,7 @@ def create_study(
         "area_mm2": max_area_mm2,
         "power_mw": max_power_mw,
     }
-    constraints = [Constraint(name=ADC_SHORTFALL, limit=0.0, unit="bits"), *caps(given)]
+    constraints = caps(given)
     on_chip = tuple(data.cardinalities if cardinalities is None else cardinalities)
     if len(on_chip) != len(data.categorical) or min(on_chip, default=1) < 1:
         raise ValueError(

@@ -63,6 +63,9 @@ class Scores:
     logloss: NDArray[np.float64]
     auc: NDArray[np.float64]
 
+    def __iter__(self) -> Iterator[Score]:
+        return map(Score, self.logloss.tolist(), self.auc.tolist())
+
     @classmethod
     def of(cls, scores: Sequence[Score]) -> Scores:
         """Of one score a network."""

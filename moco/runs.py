@@ -366,6 +366,7 @@ class Run:
         if page.exists() and marker.exists() and marker.read_text() == digest:
             return page
         with self._timed("report"):
+            exact = study.exact([design for _, design in chosen])
             inputs = ReportInputs(
                 title=f"moco: {self.settings.dataset}",
                 study=study,
@@ -373,6 +374,7 @@ class Run:
                 from_scratch=results,
                 supernet=supernet,
                 validation=validation,
+                exact=dict(zip((design.key for _, design in chosen), exact, strict=True)),
                 settings=settings,
                 seconds_by_stage=_seconds_of(self.folder),
             )

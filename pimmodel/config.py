@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeAlias
 
@@ -132,6 +133,15 @@ class PimConfig:
             chosen = np.broadcast_to(value, (len(self),))[indices]
             object.__setattr__(picked, field.name, chosen.item() if chosen.ndim == 0 else _frozen(chosen))
         return picked
+
+    @classmethod
+    def concatenate(cls, configs: Sequence[PimConfig]) -> PimConfig:
+        """All configurations as one batch, in order."""
+        columns = {
+            field.name: np.concatenate([np.broadcast_to(getattr(one, field.name), (len(one),)) for one in configs])
+            for field in fields(cls)
+        }
+        return cls(**columns)
 
     def to_json(self) -> str:
         """One design as JSON text, one key per field, in the units of the attributes.

@@ -1,0 +1,204 @@
+"""Products on a chip: beside hand-made ones, beside plain numbers where nothing is lost, and beside the exact ones."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+from torch import Tensor
+
+from moco.data import CtrDataset, load_dataset
+from moco.lowering import pim_config
+from moco.oracle import Oracle
+from moco.settings import TrainSettings
+from moco.supernet import TrainedSupernet, train_supernet
+from moco.supernet.crossbars import ExactChip, ModelledChip, Range, numerics_keys
+from moco.supernet.numerics import fake_quantise
+from pimmodel import PimConfig
+from pimmodel.numerics import exact_product
+from spaces import HARDWARE_SPACE
+from spaces.nasrec import NasrecSpace, nasrec_space
+
+LOSSLESS = PimConfig(adc_bits=12)
+ADC_BITS = (4, 5, 6, 7, 8)
+
+
+def numbers(*shape: int, seed: int = 0) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
+
+
+@given(st.lists(st.floats(-8, 8, width=32), min_size=1, max_size=50), st.integers(2, 8))
+def test_a_range_rounds_to_few_whole_steps(values: list[float], bits: int) -> None:
+    x = torch.tensor(values)
+    found = Range.of(x, bits)
+    steps = found.integers(x)
+    assert steps.min() >= found.low
+    assert steps.max() <= found.high
+    assert found.high - found.low + 1 <= 2**bits
+    assert (found.low < 0) == bool((x < 0).any())
+    within = (x >= found.low * found.scale) & (x <= found.high * found.scale)
+    assert ((found.rounded(x) - x).abs()[within] <= found.scale / 2 * 1.001).all()
+
+
+def test_a_range_of_few_bits_gives_up_its_outliers() -> None:
+    x = torch.cat([numbers(5000), torch.tensor([30.0])])
+    four, eight = Range.of(x, 4), Range.of(x, 8)
+    assert four.high * four.scale < 15 < eight.high * eight.scale
+    to_the_largest = Range(30 / 7, -8, 7)
+    assert (four.rounded(x) - x).square().sum() < 0.5 * (to_the_largest.rounded(x) - x).square().sum()
+
+
+@pytest.mark.parametrize("adc_bits", [5, 12])
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_the_exact_product_is_that_of_the_hardware_model(adc_bits: int, is_signed: bool) -> None:
+    chip = PimConfig(adc_bits=adc_bits, crossbar_size=32, n_active_wordlines=32, columns_per_adc=8)
+    x, bias = numbers(40, 30), numbers(5, seed=2)
+    x = x if is_signed else x.relu()
+    weight = fake_quantise(numbers(5, 40, seed=1), 8)
+    modelled = ModelledChip(chip)
+    modelled.product("b1_fc", x, (weight, bias), 8)
+    modelled.is_calibrating = False
+    given_product = ExactChip(modelled).product("b1_fc", x, (weight, bias), 8)
+
+    inputs = Range.of(x.T, 8)
+    step = weight.abs().amax(dim=1).numpy() / 127
+    w = np.rint(weight.numpy() / step[:, None]).astype(np.int64)
+    expected = exact_product(inputs.integers(x.T), w.T, chip, weight_bits=8, is_signed=is_signed).T
+    expected = expected * inputs.scale * step[:, None] + bias.numpy()[:, None]
+    np.testing.assert_allclose(given_product, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    plain = (weight @ inputs.rounded(x) + bias[:, None]).numpy()
+    is_plain = np.allclose(given_product, plain, atol=1e-3 * np.abs(plain).max())
+    assert is_plain == (adc_bits == 12)
+
+
+def test_a_lossless_chip_only_quantises() -> None:
+    x, weight, bias = numbers(20, 50), fake_quantise(numbers(6, 20, seed=1), 4), numbers(6, seed=2)
+    chip = ModelledChip(LOSSLESS)
+    found = chip.product("b1_fc", x, (weight, bias), 4)
+    expected = weight @ Range.of(x.T, 8).rounded(x) + bias[:, None]
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    left, right = numbers(7, 3, 4), numbers(7, 4, 2, seed=3)
+    torch.testing.assert_close(chip.activation_product("gram", left, right), left @ right, rtol=0.05, atol=0.1)
+
+
+def test_gain_and_noise_are_those_of_the_exact_product() -> None:
+    x = numbers(128, 4000).relu()
+    weight, bias = fake_quantise(numbers(32, 128, seed=1), 8), torch.zeros(32)
+    for adc_bits in ADC_BITS[1:]:
+        chip = PimConfig(adc_bits=adc_bits)
+        modelled = ModelledChip(chip)
+        y = modelled.product("b1_fc", x, (weight, bias), 8)
+        modelled.is_calibrating = False
+        exact = ExactChip(modelled).product("b1_fc", x, (weight, bias), 8)
+        plain = weight @ x
+        errors = [float((one - plain).square().mean().sqrt() / plain.square().mean().sqrt()) for one in (y, exact)]
+        if adc_bits < 8:  # 8 bits lose nothing here
+            assert errors[0] == pytest.approx(errors[1], rel=0.25)
+        gains = [float((one * plain).sum() / plain.square().sum()) for one in (y, exact)]
+        assert gains[0] == pytest.approx(gains[1], abs=0.08)
+
+
+def test_a_chip_gives_the_same_noise_again() -> None:
+    x, layer = numbers(128, 300).relu(), (fake_quantise(numbers(16, 128, seed=1), 8), torch.zeros(16))
+    runs = []
+    for _ in range(2):
+        chip = ModelledChip(PimConfig(adc_bits=5))
+        runs.append([chip.product("b1_fc", x, layer, 8), chip.product("b1_fc", x, layer, 8)])
+    torch.testing.assert_close(runs[0], runs[1], rtol=0, atol=0)
+    assert not torch.equal(runs[0][0], runs[0][1])
+
+
+def test_chips_that_lose_nothing_share_a_key() -> None:
+    chips = PimConfig(
+        adc_bits=np.array([8, 9, 8, 5, 5]),
+        activation_bits=np.array([8, 8, 4, 8, 8]),
+        n_copies=np.array([1, 2, 1, 1, 4]),
+    )
+    keys = numerics_keys(chips)
+    assert keys[0] == keys[1] != keys[2]
+    assert keys[3] == keys[4] != keys[0]
+    assert numerics_keys(PimConfig()) == [(8,)]
+
+
+@pytest.fixture(scope="module")
+def log() -> CtrDataset:
+    return load_dataset("synthetic", n_rows=6000, n_fields=5, n_dense=3, max_cardinality=40)
+
+
+@pytest.fixture(scope="module")
+def space() -> NasrecSpace:
+    return nasrec_space(
+        n_dense=3, n_sparse=5, n_blocks=3, dense_dims=(16, 32), sparse_dims=(4, 8), weight_bits=(4, 8), embedding_dim=8
+    )
+
+
+@pytest.fixture(scope="module")
+def supernet(log: CtrDataset, space: NasrecSpace) -> TrainedSupernet:
+    return train_supernet(log, space, settings=TrainSettings(epochs=6, embedding_l2=1e-4), seed=0)
+
+
+@pytest.fixture(scope="module")
+def oracle(log: CtrDataset, supernet: TrainedSupernet) -> Oracle:
+    return Oracle(supernet, log, n_jobs=1)
+
+
+def networks_of(space: NasrecSpace, n: int, seed: int = 0) -> np.ndarray:
+    return space.canonical(space.sample(np.random.default_rng(seed), n))
+
+
+def chips_of(n: int, seed: int) -> PimConfig:
+    chosen = HARDWARE_SPACE.decode(HARDWARE_SPACE.sample(np.random.default_rng(seed), n))
+    return pim_config({block.name: np.array([chip[block.name] for chip in chosen]) for block in HARDWARE_SPACE.blocks})
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 1000))
+def test_scores_do_not_depend_on_order_company_or_processes(
+    oracle: Oracle, log: CtrDataset, supernet: TrainedSupernet, space: NasrecSpace, seed: int
+) -> None:
+    networks, chips = space.networks(networks_of(space, 4, seed)), chips_of(4, seed)
+    bits = np.array([32, 8, 4, 32])
+    first = oracle.score(networks, bits, chips)
+    order = np.array([2, 0, 3, 1])
+    again = Oracle(supernet, log, n_jobs=2).score(networks.take(order), bits[order], chips.take(order))
+    assert again.logloss.tolist() == first.logloss[order].tolist()
+    alone = Oracle(supernet, log, n_jobs=1).score(networks.take(np.array([1])), bits[1:2], chips.take(np.array([1])))
+    assert alone.logloss[0] == first.logloss[1]
+
+
+def test_eight_bits_and_enough_converter_bits_change_next_to_nothing(oracle: Oracle, space: NasrecSpace) -> None:
+    networks = space.networks(networks_of(space, 10))
+    chips = PimConfig(adc_bits=np.full(10, 12))
+    plain, on_chip = oracle.score(networks).logloss, oracle.score(networks, None, chips).logloss
+    assert np.abs(plain - on_chip).max() < 2e-3
+    exact = oracle.exact(networks, None, chips, n_rows=10_000).logloss
+    np.testing.assert_allclose(exact, on_chip, atol=1e-6)
+
+
+def test_more_converter_bits_never_lose_more(oracle: Oracle, space: NasrecSpace) -> None:
+    networks = space.networks(networks_of(space, 12, seed=1))
+    means = [
+        oracle.score(networks, None, PimConfig(adc_bits=np.full(12, bits), cell_bits=4, dac_bits=2)).logloss.mean()
+        for bits in (4, 6, 8, 10, 12)
+    ]
+    assert all(later <= earlier + 2e-3 for earlier, later in pairwise(means))
+    assert means[0] > means[-1] + 0.01
+
+
+def test_scores_order_chips_as_the_exact_products_do(oracle: Oracle, space: NasrecSpace) -> None:
+    for genome in networks_of(space, 2, seed=3):
+        networks = space.networks(np.repeat(genome[None], 24, axis=0))
+        chips = chips_of(24, seed=4)
+        modelled = oracle.score(networks, None, chips).logloss
+        exact = oracle.exact(networks, None, chips, n_rows=10_000).logloss
+        assert spearmanr(modelled, exact).statistic > 0.9
+
+
+def test_chips_and_networks_come_in_equal_numbers(oracle: Oracle, space: NasrecSpace) -> None:
+    with pytest.raises(ValueError, match="chips must be 2, one a network, got 3"):
+        oracle.score(space.networks(networks_of(space, 2)), None, chips_of(3, 0))
