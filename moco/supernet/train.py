@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +28,16 @@ from moco.supernet.checkpoint import (
     write_state,
 )
 from moco.supernet.forward import Path as NetworkPath
+from moco.supernet.hardened import arithmetic_of_steps
 from moco.supernet.loop import Trainer, TrainProgress, device_named, logloss_of, threads
 from moco.supernet.network import Supernet, forward_pass
+from moco.supernet.numerics import FLOAT, Arithmetic
 from moco.supernet.rows import TensorRows, rows_on
 from moco.supernet.sampling import sample_paths
 from moco.supernet.score import Scorer
 from spaces.codesign import CodesignSpace
 from spaces.nasrec import NasrecSpace
+from spaces.space import Space
 
 N_MONITORED = 8
 """Networks whose median valid log loss says which round is best."""
@@ -64,7 +68,8 @@ def train_supernet(
 
     Args:
         data: The click log.
-        space: The networks, for data of these fields; of a co-design space, its networks.
+        space: The networks, for data of these fields; of a co-design space, its networks, some of the steps on its
+            chips.
         settings: Of the training; those of the data set's recipe when left out.
         seed: Of first weights, rows, paths and dropout.
         checkpoint: File that is written after every round. When it is there, training goes on from it; when it is
@@ -78,6 +83,7 @@ def train_supernet(
             between the processes of torchrun.
         FloatingPointError: The loss is not finite any more.
     """
+    hardware = space.hardware if isinstance(space, CodesignSpace) else None
     space = space.network if isinstance(space, CodesignSpace) else space
     if (space.n_dense, space.n_sparse) != (len(data.dense), len(data.categorical)):
         raise ValueError(
@@ -85,11 +91,17 @@ def train_supernet(
             f"data {data.name!r} has {len(data.dense)} and {len(data.categorical)}"
         )
     settings = settings or recipe_for(data).supernet
+    hardware = hardware if settings.hardware_share > 0 else None
+    chips = None if hardware is None else hardware.digest
     path = None if checkpoint is None else Path(checkpoint)
     saved = None
     if path is not None and path.exists():
         saved = read_state(path, data, space)
-        for name, was, given in (("settings", saved.settings, settings), ("seed", saved.seed, seed)):
+        for name, was, given in (
+            ("settings", saved.settings, settings),
+            ("seed", saved.seed, seed),
+            ("chips", saved.hardware_digest, chips),
+        ):
             if was != given:
                 raise CheckpointError(
                     f"{path} holds a supernet trained with {name} {was}, got {name} {given}: "
@@ -97,7 +109,7 @@ def train_supernet(
                 )
         if saved.is_finished:
             return trained(path, saved, data, space)
-    training = _Training(data, space, settings, seed, device_named(device), progress)
+    training = _Training(data, space, hardware, settings, seed, device_named(device), progress)
     if saved is not None:
         training.load(saved)
     with threads(settings.n_threads):
@@ -115,12 +127,14 @@ class _Training:
         self,
         data: ClickLog,
         space: NasrecSpace,
+        hardware: Space | None,
         settings: TrainSettings,
         seed: int,
         device: torch.device,
         progress: Callable[[TrainProgress], None] | None,
     ) -> None:
         self._data, self._space, self._settings, self._seed = data, space, settings, seed
+        self._hardware = hardware
         held_out = held_out_rows(len(data.train), settings, seed)
         rng = np.random.default_rng((seed, 2))
         self._monitored = list(space.networks(space.canonical(space.sample(rng, N_MONITORED))))
@@ -147,12 +161,14 @@ class _Training:
         """One pass over the train rows, or a part of it; at its end the monitored networks are scored."""
         this = self.trainer.next_round()
         paths = self._paths(this.steps, this.rng)
+        arithmetics = self._arithmetics()
         losses: list[Tensor] = []
 
         def loss_of(batch: TensorRows, rows: Tensor) -> Tensor:
             loss = logloss_of(self._auxiliary(torch.cat([rows.flatten(1), batch.dense], dim=1))[:, 0], batch.labels)
             if this.steps[0] >= 0:
-                shared = logloss_of(forward_pass(self._supernet, next(paths), batch.dense, rows).logits(), batch.labels)
+                shared = forward_pass(self._supernet, next(paths), batch.dense, rows, next(arithmetics)).logits()
+                shared = logloss_of(shared, batch.labels)
                 losses.append(shared.detach())
                 loss = loss + shared
             return loss
@@ -170,6 +186,13 @@ class _Training:
         for start in range(0, len(steps), PATHS_AT_A_TIME):
             some = full_probability[start : start + PATHS_AT_A_TIME]
             yield from sample_paths(self._space, settings.strategy, some, rng)
+
+    def _arithmetics(self) -> Iterator[Arithmetic]:
+        """How each step of the coming round computes: with plain numbers, or as a chip does."""
+        if self._hardware is None:
+            return repeat(FLOAT)
+        rng = np.random.default_rng((self._seed, 5, self.trainer.n_rounds_done))
+        return arithmetic_of_steps(self._hardware, self._settings.hardware_share, rng)
 
     def _close_round(self, train_logloss: float) -> None:
         scorer = Scorer(self._supernet, self._refit_rows, self._judge_rows)
@@ -209,6 +232,7 @@ class _Training:
             data_digest=self._data.digest,
             space=self._space.to_dict(),
             space_digest=self._space.digest,
+            hardware_digest=None if self._hardware is None else self._hardware.digest,
         )
 
     def load(self, state: SavedState) -> None:
