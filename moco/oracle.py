@@ -27,13 +27,15 @@ from torch import Tensor
 
 from moco.data import ClickLog, Rows
 from moco.supernet.checkpoint import TrainedSupernet, held_out_rows, part
-from moco.supernet.crossbars import CLIPS, N_SAMPLED, numerics_keys
+from moco.supernet.crossbars import N_SAMPLED, numerics_keys
 from moco.supernet.head import RIDGE
 from moco.supernet.loop import threads
 from moco.supernet.metrics import Score
 from moco.supernet.network import Supernet
+from moco.supernet.numerics import FLOAT_BITS
+from moco.supernet.ranges import CLIPS
 from moco.supernet.rows import TensorRows
-from moco.supernet.score import FLOAT_BITS, Scorer
+from moco.supernet.score import Scorer
 from pimmodel import PimConfig
 from spaces.architecture import BLOCK_FIELDS, Architecture, ArchitectureBatch
 from spaces.nasrec import NasrecSpace

@@ -16,10 +16,14 @@ from moco.recipes import recipe_for
 from moco.settings import FinalSettings
 from moco.supernet.checkpoint import CheckpointError, part, read_tensors, write_tensors
 from moco.supernet.forward import Path as NetworkPath
+from moco.supernet.hardened import HardenedChip, TableRounding
 from moco.supernet.loop import Trainer, TrainProgress, device_named, logloss_of, threads
 from moco.supernet.metrics import Score, score_of
 from moco.supernet.network import Network, forward_pass
+from moco.supernet.numerics import FLOAT, Arithmetic
+from moco.supernet.on_chip import NetworkOnChip
 from moco.supernet.rows import TensorRows, rows_on
+from pimmodel import PimConfig
 from spaces.architecture import Architecture
 
 __all__ = ["FinalSettings", "TrainedNetwork", "train_from_scratch"]
@@ -27,12 +31,18 @@ __all__ = ["FinalSettings", "TrainedNetwork", "train_from_scratch"]
 JUDGE_ROWS = 200_000
 """Most valid rows on which rounds are compared; the chosen weights are scored on all."""
 
+EXACT_ROWS = 10_000
+"""Most valid rows and most test rows for the final scores of a network on a chip."""
+
 FORMAT = "moco network 1"
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedNetwork:
     """One network, trained from scratch and stopped at its lowest valid log loss.
+
+    Trained for a chip, its history is by the moment model, and its final scores come from products computed slice by
+    slice, as the chip does, on at most `EXACT_ROWS` evenly spaced rows.
 
     Attributes:
         network: With the weights of the best round, on the CPU.
@@ -58,6 +68,7 @@ def train_from_scratch(
     data: ClickLog,
     architecture: Architecture,
     *,
+    hardware: PimConfig | None = None,
     settings: FinalSettings | None = None,
     seed: int = 0,
     device: str = "cpu",
@@ -72,6 +83,8 @@ def train_from_scratch(
     Args:
         data: The click log; rows of a stored log come from its memory map.
         architecture: The network; dead parts cost nothing.
+        hardware: One chip to train for, its activations, tables and converters in every step; what converters do to a
+            layer is found anew each round. None trains with plain numbers.
         settings: Of the training; those of the data set's recipe when left out.
         seed: Of first weights, rows and dropout.
         device: "cpu", "auto", or another that torch knows.
@@ -86,7 +99,7 @@ def train_from_scratch(
     settings = settings or recipe_for(data).final
     path = None if checkpoint is None else Path(checkpoint)
     with threads(settings.n_threads):
-        training = _Training(data, architecture, settings, seed, device_named(device), progress)
+        training = _Training(data, architecture, hardware, settings, seed, device_named(device), progress)
         if path is not None and path.exists():
             training.load(path)
         while not training.trainer.is_finished:
@@ -103,12 +116,14 @@ class _Training:
         self,
         data: ClickLog,
         architecture: Architecture,
+        hardware: PimConfig | None,
         settings: FinalSettings,
         seed: int,
         device: torch.device,
         progress: Callable[[TrainProgress], None] | None,
     ) -> None:
-        self._data, self._device = data, device
+        self._data, self._device, self._hardware, self._seed = data, device, hardware, seed
+        self._dropout = settings.embedding_dropout
         self._network = Network(architecture, data.cardinalities, len(data.dense), seed).to(device)
         self._path = NetworkPath.of(architecture)
         self._history: list[Score] = []
@@ -119,16 +134,19 @@ class _Training:
             "settings": asdict(settings),
             "seed": seed,
         }
+        if hardware is not None:
+            self._what["hardware"] = repr(hardware)
         self._valid = rows_on(data.valid, device)
         self._judge = self._valid
         if len(data.valid) > JUDGE_ROWS:
             judge = np.random.default_rng((seed, 1, 0)).choice(len(data.valid), JUDGE_ROWS, replace=False)
             self._judge = TensorRows.of(data.valid.rows(np.sort(judge)), device)
+        self._train = rows_on(data.train, device)
         self.trainer = Trainer(
             self._network.embedding,
             (self._network.weights,),
             settings,
-            rows_on(data.train, device),
+            self._train,
             np.arange(len(data.train)),
             (seed,),
             progress=progress,
@@ -136,12 +154,19 @@ class _Training:
 
     def run_round(self) -> None:
         """One pass over the train rows, or a part of it; at its end the network is scored."""
+        arithmetic: Arithmetic = FLOAT
+        tables: TableRounding | None = None
+        if self._hardware is not None:
+            arithmetic = HardenedChip(self._hardware, seed=(self._seed * 1000 + self.trainer.n_rounds_done) % 2**32)
+            tables = TableRounding.of(self._network.embedding, int(self._hardware.table_bits), self._dropout)
 
         def loss_of(batch: TensorRows, rows: Tensor) -> Tensor:
-            return logloss_of(forward_pass(self._network, self._path, batch.dense, rows).logits(), batch.labels)
+            rows = rows if tables is None else tables.rounded(rows)
+            passed = forward_pass(self._network, self._path, batch.dense, rows, arithmetic)
+            return logloss_of(passed.logits(), batch.labels)
 
         self.trainer.run(self.trainer.next_round(), loss_of)
-        score = score_of(self._network, self._judge)
+        score = score_of(self._network, self._judge) if self._hardware is None else self._on_chip().score(self._judge)
         self._history.append(score)
         if score.logloss == min(one.logloss for one in self._history):
             is_last = self.trainer.is_finished  # nothing will change the weights any more
@@ -149,6 +174,10 @@ class _Training:
             self._best = {name: value.detach().clone() for name, value in weights.items()}
         self.trainer.note = f"valid log loss {score.logloss:.4f}, AUC {score.auc:.4f}"
         self.trainer.report_round()
+
+    def _on_chip(self) -> NetworkOnChip:
+        assert self._hardware is not None
+        return NetworkOnChip(self._network, self._hardware, self._train)
 
     def save(self, path: Path) -> None:
         """Everything that the rest of the training depends on."""
@@ -178,7 +207,11 @@ class _Training:
         best = max(index for index, score in enumerate(self._history) if score.logloss == lowest)
         if self._best:
             self._network.load_state_dict(self._best)
-        valid = score_of(self._network, self._valid)
-        test = score_of(self._network, rows_on(self._data.test, self._device))
+        rows = self._valid, rows_on(self._data.test, self._device)
+        if self._hardware is None:
+            valid, test = (score_of(self._network, part) for part in rows)
+        else:
+            on_chip = self._on_chip()
+            valid, test = (on_chip.exact(part, EXACT_ROWS) for part in rows)
         n_epochs = (best + 1) / self.trainer.n_rounds
         return TrainedNetwork(self._network.cpu().eval(), valid, test, tuple(self._history), n_epochs)

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from moco.supernet.numerics import Linear, product
+from moco.supernet.ranges import Range, stored_in_cells
+from moco.supernet.rows import evenly
 from pimmodel import PimConfig
 from pimmodel.numerics import (
     ProductProfile,
@@ -27,9 +29,6 @@ from pimmodel.numerics import (
     profile_product,
     required_adc_bits,
 )
-
-CLIPS = (1.0, 0.85, 0.7, 0.55, 0.45, 0.35, 0.27, 0.2)
-"""Shares of the largest magnitude at which a range may end; the one of least squared error is taken."""
 
 N_SAMPLED = 256
 """Vectors of a layer's inputs that its calibration looks at."""
@@ -49,59 +48,13 @@ NUMERICS = (
 )
 """Fields of a chip that change what a product comes to."""
 
+MOST_LOGIT = 30.0
+"""Beyond it a sigmoid is 0 or 1 in any number of bits that a chip has; useless chips would give logits without end."""
+
 NEGLIGIBLE = 1e-3
 """Noise below this share of the output is left out."""
 
 _INTS = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """How numbers become whole numbers of a few bits: q = round(x / scale), from low to high.
-
-    Attributes:
-        scale: One step.
-        low: Least whole number: 0, or that of two's complement.
-        high: The largest.
-    """
-
-    scale: float
-    low: int
-    high: int
-
-    @classmethod
-    def spanning(cls, x: Tensor, bits: int, clip: float = 1.0) -> Range:
-        """The range that ends at a share of the largest magnitude; unsigned where no number is negative."""
-        least, most = (float(end) for end in x.detach().aminmax()) if x.numel() else (0.0, 0.0)
-        low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if least < 0 else (0, 2**bits - 1)
-        largest = max(-least, most)
-        return cls(largest * clip / high if 0 < largest < np.inf else 1.0, low, high)
-
-    @classmethod
-    def of(cls, sample: Tensor, bits: int) -> Range:
-        """The range of least squared error on a sample."""
-        widest = cls.spanning(sample, bits)
-        ranges = [cls(widest.scale * clip, widest.low, widest.high) for clip in CLIPS]
-        errors = [float((one.rounded(sample) - sample).square().sum()) for one in ranges]
-        return ranges[int(np.argmin(errors))]
-
-    def straight(self, x: Tensor) -> Tensor:
-        """x on the range's grid; the gradient passes straight through where x lies within the range."""
-        rounded: Tensor = torch.fake_quantize_per_tensor_affine(x, self.scale, 0, self.low, self.high)
-        return rounded
-
-    def rounded(self, x: Tensor) -> Tensor:
-        """x on the range's grid."""
-        return self.steps(x).mul_(self.scale)
-
-    def steps(self, x: Tensor) -> Tensor:
-        """The whole numbers of x."""
-        return x.mul(1 / self.scale).round_().clamp_(self.low, self.high)
-
-    def integers(self, x: Tensor) -> _INTS:
-        """The same for NumPy."""
-        steps: _INTS = self.steps(x).cpu().numpy().astype(np.int64)
-        return steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,12 +262,5 @@ def sampled_operands(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
 
 def sampled(vectors: Tensor) -> Tensor:
     """At most N_SAMPLED rows, evenly spaced."""
-    rows = np.linspace(0, len(vectors) - 1, min(len(vectors), N_SAMPLED)).round().astype(np.int64)
-    kept: Tensor = vectors.detach()[torch.from_numpy(rows)]
+    kept: Tensor = vectors.detach()[torch.from_numpy(evenly(len(vectors), N_SAMPLED))]
     return kept
-
-
-def stored_in_cells(signed: Range, bits: int) -> Range:
-    """What cells can hold: signed numbers whose least is the largest negated."""
-    high = 2 ** (bits - 1) - 1
-    return Range(signed.scale * signed.high / high, -high, high)

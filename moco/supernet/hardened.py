@@ -17,16 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from moco.lowering import pim_config
-from moco.supernet.crossbars import (
-    ModelledChip,
-    Range,
-    sampled,
-    sampled_operands,
-    stored_in_cells,
-    weight_integers,
-    weight_steps,
-)
-from moco.supernet.numerics import FLOAT, Arithmetic, Linear, product
+from moco.supernet.crossbars import ModelledChip, sampled, sampled_operands, weight_integers, weight_steps
+from moco.supernet.network import Embedding
+from moco.supernet.numerics import FLOAT, FLOAT_BITS, Arithmetic, Linear, product
+from moco.supernet.ranges import Range, stored_in_cells
 from pimmodel import PimConfig
 from spaces.space import Space
 
@@ -132,6 +126,35 @@ class HardenedChip(ModelledChip):
         noise = found.noise / found.profile.signal_power**0.5
         error = (1 - found.gain) ** 2 + noise**2
         return (found.gain, noise) if error <= 10 ** (-LEAST_SQNR_DB / 10) else (1.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TableRounding:
+    """Embedding rows in a chip's bits while they are trained, the gradient straight through.
+
+    Attributes:
+        steps: (F,) of each field's table at the start of the round.
+        most: Largest number of steps.
+    """
+
+    steps: Tensor
+    most: int
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, embedding: Embedding, bits: int, dropout: float) -> TableRounding | None:
+        """Steps of tables in `bits` bits, scaled as dropout scales the values that it keeps; None where float."""
+        if bits >= FLOAT_BITS:
+            return None
+        most = 2 ** (bits - 1) - 1
+        largest = torch.stack([table.abs().amax() for table in embedding.table.split(list(embedding.cardinalities))])
+        return cls((largest / (most * (1 - dropout))).clamp_min(torch.finfo(largest.dtype).tiny), most)
+
+    def rounded(self, rows: Tensor) -> Tensor:
+        """(N, F, E) rows on their tables' grids."""
+        zero = torch.zeros(len(self.steps), dtype=torch.int32, device=rows.device)
+        found: Tensor = torch.fake_quantize_per_channel_affine(rows, self.steps, zero, 1, -self.most, self.most)
+        return found
 
 
 def arithmetic_of_steps(hardware: Space, share: float, rng: np.random.Generator) -> Iterator[Arithmetic]:

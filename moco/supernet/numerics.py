@@ -15,6 +15,9 @@ from torch.nn import functional
 Linear = tuple[Tensor, Tensor]
 """Weight (n_out, n_in) and bias (n_out,) of one layer; of a layer norm its gain and bias (E,)."""
 
+FLOAT_BITS = 32
+"""Table bits at which embeddings stay as they are."""
+
 MIN_BITS = 2
 """A symmetric quantiser needs at least the levels -1, 0 and 1."""
 

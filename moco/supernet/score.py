@@ -7,21 +7,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from moco.supernet.crossbars import N_SAMPLED, ExactChip, ModelledChip
+from moco.supernet.crossbars import MOST_LOGIT, N_SAMPLED, ExactChip, ModelledChip
 from moco.supernet.forward import Forward, Path
 from moco.supernet.head import fitted_head
 from moco.supernet.metrics import PREDICT_BATCH, Score
 from moco.supernet.network import Remembered, Supernet, features_first
-from moco.supernet.numerics import FLOAT, Arithmetic, Linear, fake_quantise, quantised_tables
+from moco.supernet.numerics import FLOAT, FLOAT_BITS, Arithmetic, Linear, fake_quantise, quantised_tables
 from moco.supernet.rows import TensorRows
 from pimmodel import PimConfig
 from spaces.architecture import HEAD_BITS, Architecture
-
-FLOAT_BITS = 32
-"""Table bits at which embeddings stay as they are."""
-
-MOST_LOGIT = 30.0
-"""Beyond it a sigmoid is 0 or 1 in any number of bits that a chip has; useless chips would give logits without end."""
 
 
 class Scorer:

@@ -17,8 +17,9 @@ from moco.lowering import pim_config
 from moco.oracle import Oracle
 from moco.settings import TrainSettings
 from moco.supernet import TrainedSupernet, train_supernet
-from moco.supernet.crossbars import ExactChip, ModelledChip, Range, numerics_keys
+from moco.supernet.crossbars import ExactChip, ModelledChip, numerics_keys
 from moco.supernet.numerics import fake_quantise
+from moco.supernet.ranges import Range
 from pimmodel import PimConfig
 from pimmodel.numerics import exact_product
 from spaces import HARDWARE_SPACE
