@@ -147,7 +147,9 @@ class TableRounding:
         if bits >= FLOAT_BITS:
             return None
         most = 2 ** (bits - 1) - 1
-        largest = torch.stack([table.abs().amax() for table in embedding.table.split(list(embedding.cardinalities))])
+        largest = torch.stack(
+            [table.abs().amax() for table in torch.split(embedding.table, list(embedding.cardinalities))]
+        )
         return cls((largest / (most * (1 - dropout))).clamp_min(torch.finfo(largest.dtype).tiny), most)
 
     def rounded(self, rows: Tensor) -> Tensor:
