@@ -89,7 +89,7 @@ def test_products_that_a_chip_ruins_are_left_as_they_are() -> None:
 @pytest.mark.parametrize("unit", ["digital", "crossbar"])
 def test_products_of_activations_are_distorted_on_crossbars_alone(unit: str) -> None:
     left, right = numbers(200, 6, 64), numbers(200, 64, 6, seed=3).requires_grad_()
-    chip = replace(LOSSY, product_unit=unit, adc_bits=6)
+    chip = replace(LOSSY, product_unit=unit, adc_bits=6, adc_range="unit-step")
     y = HardenedChip(chip, seed=0).activation_product("scores", left, right)
     plain = left @ right
     error = float(((y - plain).square().mean() / plain.square().mean()).detach())
