@@ -32,8 +32,9 @@ from moco.supernet.head import RIDGE
 from moco.supernet.loop import threads
 from moco.supernet.metrics import Score
 from moco.supernet.network import Supernet
+from moco.supernet.numerics import FLOAT_BITS
 from moco.supernet.rows import TensorRows
-from moco.supernet.score import FLOAT_BITS, Scorer
+from moco.supernet.score import Scorer
 from pimmodel import PimConfig
 from spaces.architecture import BLOCK_FIELDS, Architecture, ArchitectureBatch
 from spaces.nasrec import NasrecSpace

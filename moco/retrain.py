@@ -15,11 +15,15 @@ from moco.data import ClickLog
 from moco.recipes import recipe_for
 from moco.settings import FinalSettings
 from moco.supernet.checkpoint import CheckpointError, part, read_tensors, write_tensors
+from moco.supernet.chips import TrainedChip
+from moco.supernet.crossbars import N_SAMPLED, ModelledChip
 from moco.supernet.forward import Path as NetworkPath
 from moco.supernet.loop import Trainer, TrainProgress, device_named, logloss_of, threads
 from moco.supernet.metrics import Score, score_of
 from moco.supernet.network import Network, forward_pass
-from moco.supernet.rows import TensorRows, rows_on
+from moco.supernet.numerics import FLOAT, Arithmetic, quantised_tables
+from moco.supernet.rows import MappedRows, TensorRows, rows_on
+from pimmodel import PimConfig
 from spaces.architecture import Architecture
 
 __all__ = ["FinalSettings", "TrainedNetwork", "train_from_scratch"]
@@ -61,10 +65,14 @@ def train_from_scratch(
     settings: FinalSettings | None = None,
     seed: int = 0,
     device: str = "cpu",
+    hardware: PimConfig | None = None,
     checkpoint: str | Path | None = None,
     progress: Callable[[TrainProgress], None] | None = None,
 ) -> TrainedNetwork:
     """Trains one network on the train rows, its weights rounded to the architecture's bits all along.
+
+    With a chip, every step computes as that chip would, and so do all scores, by the moment model of what its
+    converters lose; embeddings have the chip's bits when scored.
 
     The same arguments give the same weights on one machine, bit for bit, interrupted or not. Inside
     `moco.supernet.ranks.joined` the processes of torchrun train together.
@@ -75,6 +83,7 @@ def train_from_scratch(
         settings: Of the training; those of the data set's recipe when left out.
         seed: Of first weights, rows and dropout.
         device: "cpu", "auto", or another that torch knows.
+        hardware: The chip that the network is for, one configuration; plain numbers when left out.
         checkpoint: File that is written between rounds. When it is there, training goes on from it.
         progress: Called every few steps.
 
@@ -86,7 +95,7 @@ def train_from_scratch(
     settings = settings or recipe_for(data).final
     path = None if checkpoint is None else Path(checkpoint)
     with threads(settings.n_threads):
-        training = _Training(data, architecture, settings, seed, device_named(device), progress)
+        training = _Training(data, architecture, settings, seed, device_named(device), hardware, progress)
         if path is not None and path.exists():
             training.load(path)
         while not training.trainer.is_finished:
@@ -106,9 +115,12 @@ class _Training:
         settings: FinalSettings,
         seed: int,
         device: torch.device,
+        hardware: PimConfig | None,
         progress: Callable[[TrainProgress], None] | None,
     ) -> None:
-        self._data, self._device = data, device
+        self._data, self._device, self._hardware = data, device, hardware
+        self._noise = np.random.default_rng((seed, 5))
+        self._arithmetic: Arithmetic = FLOAT if hardware is None else TrainedChip(hardware, self._noise)
         self._network = Network(architecture, data.cardinalities, len(data.dense), seed).to(device)
         self._path = NetworkPath.of(architecture)
         self._history: list[Score] = []
@@ -118,6 +130,7 @@ class _Training:
             "architecture": asdict(architecture),
             "settings": asdict(settings),
             "seed": seed,
+            "hardware": None if hardware is None else hardware.to_json(),
         }
         self._valid = rows_on(data.valid, device)
         self._judge = self._valid
@@ -133,15 +146,21 @@ class _Training:
             (seed,),
             progress=progress,
         )
+        sample = np.linspace(0, len(data.train) - 1, min(len(data.train), N_SAMPLED)).round().astype(np.int64)
+        self._sample = TensorRows.of(data.train.rows(sample), device)
+        self._seed = seed
 
     def run_round(self) -> None:
         """One pass over the train rows, or a part of it; at its end the network is scored."""
 
         def loss_of(batch: TensorRows, rows: Tensor) -> Tensor:
-            return logloss_of(forward_pass(self._network, self._path, batch.dense, rows).logits(), batch.labels)
+            this_pass = forward_pass(self._network, self._path, batch.dense, rows, self._arithmetic)
+            return logloss_of(this_pass.logits(), batch.labels)
 
+        fresh = np.random.default_rng((self._seed, 5, self.trainer.n_rounds_done))
+        self._noise.bit_generator.state = fresh.bit_generator.state
         self.trainer.run(self.trainer.next_round(), loss_of)
-        score = score_of(self._network, self._judge)
+        score = self._score(self._judge)
         self._history.append(score)
         if score.logloss == min(one.logloss for one in self._history):
             is_last = self.trainer.is_finished  # nothing will change the weights any more
@@ -149,6 +168,22 @@ class _Training:
             self._best = {name: value.detach().clone() for name, value in weights.items()}
         self.trainer.note = f"valid log loss {score.logloss:.4f}, AUC {score.auc:.4f}"
         self.trainer.report_round()
+
+    @torch.no_grad()
+    def _score(self, rows: TensorRows | MappedRows) -> Score:
+        """Of the network in plain numbers, or on its chip, calibrated anew."""
+        if self._hardware is None:
+            return score_of(self._network, rows)
+        chip = ModelledChip(self._hardware)
+        network, embedding = self._network, self._network.embedding
+        table = quantised_tables(embedding.table, embedding.cardinalities, int(self._hardware.table_bits))
+
+        def logits_of(ids: Tensor, dense: Tensor) -> Tensor:
+            return forward_pass(network, self._path, dense, embedding.rows(ids, table), chip).logits()
+
+        logits_of(self._sample.ids, self._sample.dense)
+        chip.is_calibrating = False
+        return score_of(logits_of, rows)
 
     def save(self, path: Path) -> None:
         """Everything that the rest of the training depends on."""
@@ -178,7 +213,6 @@ class _Training:
         best = max(index for index, score in enumerate(self._history) if score.logloss == lowest)
         if self._best:
             self._network.load_state_dict(self._best)
-        valid = score_of(self._network, self._valid)
-        test = score_of(self._network, rows_on(self._data.test, self._device))
+        valid, test = self._score(self._valid), self._score(rows_on(self._data.test, self._device))
         n_epochs = (best + 1) / self.trainer.n_rounds
         return TrainedNetwork(self._network.cpu().eval(), valid, test, tuple(self._history), n_epochs)

@@ -91,6 +91,8 @@ class TrainSettings(LoopSettings):
         embedding_epochs: Epochs in which only an auxiliary network on the embeddings is trained; its loss stays added.
         full_path_share: Share of the steps over which the probability of a full block falls from 1 to 0.
         held_out_share: Share of the train rows that is kept for refitting heads.
+        hardware_share: Share of the steps that compute as a random chip of a co-design space would; others, and all
+            in a space of networks alone, compute with plain numbers.
     """
 
     epochs: int = 16
@@ -102,12 +104,14 @@ class TrainSettings(LoopSettings):
     embedding_epochs: int = 2
     full_path_share: float = 0.25
     held_out_share: float = 0.1
+    hardware_share: float = 0.25
 
     def __post_init__(self) -> None:
         LoopSettings.__post_init__(self)
         check_range(self, "embedding_epochs", 0, math.inf)
         check_range(self, "full_path_share", 0, 1.000001)
         check_range(self, "held_out_share", 0, 1)
+        check_range(self, "hardware_share", 0, 1.000001)
         if self.held_out_share == 0:
             raise ValueError("held_out_share must be above 0: heads are refitted on rows that the supernet never saw")
         check_name(self, "strategy", STRATEGIES)

@@ -23,7 +23,7 @@ from moco.supernet.network import Supernet
 from spaces.codesign import CodesignSpace
 from spaces.nasrec import NasrecSpace
 
-FORMAT = "moco supernet 2"
+FORMAT = "moco supernet 3"
 HEADER = "moco"
 """The one entry of the file's metadata: JSON."""
 
@@ -117,6 +117,7 @@ class SavedState:
         data_digest: Of the data.
         space: The space, as `NasrecSpace.to_dict` gives it.
         space_digest: Of the space.
+        hardware_digest: Of the space of chips that it was trained on; empty where there were none.
     """
 
     tensors: Mapping[str, Tensor]
@@ -128,6 +129,7 @@ class SavedState:
     data_digest: str
     space: Mapping[str, Any]
     space_digest: str
+    hardware_digest: str
 
 
 def write_state(path: Path, state: SavedState) -> None:
@@ -141,6 +143,7 @@ def write_state(path: Path, state: SavedState) -> None:
         "data_digest": state.data_digest,
         "space": dict(state.space),
         "space_digest": state.space_digest,
+        "hardware_digest": state.hardware_digest,
     }
     write_tensors(path, FORMAT, header, state.tensors)
 
@@ -192,6 +195,7 @@ def read_state(path: Path, data: ClickLog, space: NasrecSpace) -> SavedState:
             data_digest=header["data_digest"],
             space=header["space"],
             space_digest=header["space_digest"],
+            hardware_digest=header["hardware_digest"],
         )
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is a safetensors file of something else ({error})") from error

@@ -12,13 +12,10 @@ from moco.supernet.forward import Forward, Path
 from moco.supernet.head import fitted_head
 from moco.supernet.metrics import PREDICT_BATCH, Score
 from moco.supernet.network import Remembered, Supernet, features_first
-from moco.supernet.numerics import FLOAT, Arithmetic, Linear, fake_quantise, quantised_tables
+from moco.supernet.numerics import FLOAT, FLOAT_BITS, Arithmetic, Linear, fake_quantise, quantised_tables
 from moco.supernet.rows import TensorRows
 from pimmodel import PimConfig
 from spaces.architecture import HEAD_BITS, Architecture
-
-FLOAT_BITS = 32
-"""Table bits at which embeddings stay as they are."""
 
 MOST_LOGIT = 30.0
 """Beyond it a sigmoid is 0 or 1 in any number of bits that a chip has; useless chips would give logits without end."""
@@ -103,9 +100,7 @@ class Scorer:
     def _batches(self, rows: TensorRows, table_bits: int) -> list[tuple[Tensor, Tensor]]:
         """Dense values (D, n) and embedded rows (F, E, n) of each batch."""
         embedding = self._supernet.embedding
-        table: Tensor = embedding.table
-        if table_bits < FLOAT_BITS:
-            table = quantised_tables(table, embedding.cardinalities, table_bits)
+        table = quantised_tables(embedding.table, embedding.cardinalities, table_bits)
         return [
             (batch.dense.T.contiguous(), features_first(embedding.rows(batch.ids, table)))
             for batch in rows.batches(PREDICT_BATCH)

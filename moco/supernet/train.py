@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from moco.data import ClickLog
+from moco.lowering import pim_config
 from moco.recipes import recipe_for
 from moco.settings import TrainSettings
 from moco.supernet.checkpoint import (
@@ -26,17 +27,23 @@ from moco.supernet.checkpoint import (
     trained,
     write_state,
 )
+from moco.supernet.chips import TrainedChip, useful_chips
 from moco.supernet.forward import Path as NetworkPath
 from moco.supernet.loop import Trainer, TrainProgress, device_named, logloss_of, threads
 from moco.supernet.network import Supernet, forward_pass
+from moco.supernet.numerics import FLOAT, Arithmetic
 from moco.supernet.rows import TensorRows, rows_on
 from moco.supernet.sampling import sample_paths
 from moco.supernet.score import Scorer
 from spaces.codesign import CodesignSpace
 from spaces.nasrec import NasrecSpace
+from spaces.space import Space
 
 N_MONITORED = 8
 """Networks whose median valid log loss says which round is best."""
+
+N_CHIPS = 128
+"""Random chips; the useful ones among them are trained on."""
 
 MONITOR_ROWS = 4000
 """Held-out rows and valid rows with which they are scored after every round."""
@@ -64,7 +71,8 @@ def train_supernet(
 
     Args:
         data: The click log.
-        space: The networks, for data of these fields; of a co-design space, its networks.
+        space: The networks, for data of these fields; of a co-design space, its networks, on its chips in a share of
+            the steps.
         settings: Of the training; those of the data set's recipe when left out.
         seed: Of first weights, rows, paths and dropout.
         checkpoint: File that is written after every round. When it is there, training goes on from it; when it is
@@ -78,6 +86,7 @@ def train_supernet(
             between the processes of torchrun.
         FloatingPointError: The loss is not finite any more.
     """
+    hardware = space.hardware if isinstance(space, CodesignSpace) else None
     space = space.network if isinstance(space, CodesignSpace) else space
     if (space.n_dense, space.n_sparse) != (len(data.dense), len(data.categorical)):
         raise ValueError(
@@ -89,7 +98,11 @@ def train_supernet(
     saved = None
     if path is not None and path.exists():
         saved = read_state(path, data, space)
-        for name, was, given in (("settings", saved.settings, settings), ("seed", saved.seed, seed)):
+        for name, was, given in (
+            ("settings", saved.settings, settings),
+            ("seed", saved.seed, seed),
+            ("hardware", saved.hardware_digest, "" if hardware is None else hardware.digest),
+        ):
             if was != given:
                 raise CheckpointError(
                     f"{path} holds a supernet trained with {name} {was}, got {name} {given}: "
@@ -97,7 +110,7 @@ def train_supernet(
                 )
         if saved.is_finished:
             return trained(path, saved, data, space)
-    training = _Training(data, space, settings, seed, device_named(device), progress)
+    training = _Training(data, space, hardware, settings, seed, device_named(device), progress)
     if saved is not None:
         training.load(saved)
     with threads(settings.n_threads):
@@ -115,12 +128,19 @@ class _Training:
         self,
         data: ClickLog,
         space: NasrecSpace,
+        hardware: Space | None,
         settings: TrainSettings,
         seed: int,
         device: torch.device,
         progress: Callable[[TrainProgress], None] | None,
     ) -> None:
         self._data, self._space, self._settings, self._seed = data, space, settings, seed
+        self._hardware_digest = "" if hardware is None else hardware.digest
+        self._chips: list[TrainedChip] = []
+        self._noise = np.random.default_rng((seed, 5))
+        if hardware is not None and settings.hardware_share > 0:
+            useful = useful_chips(pim_config(hardware.columns(hardware.sample(self._noise, N_CHIPS))))
+            self._chips = [TrainedChip(useful.take(row), self._noise) for row in range(len(useful))]
         held_out = held_out_rows(len(data.train), settings, seed)
         rng = np.random.default_rng((seed, 2))
         self._monitored = list(space.networks(space.canonical(space.sample(rng, N_MONITORED))))
@@ -147,12 +167,15 @@ class _Training:
         """One pass over the train rows, or a part of it; at its end the monitored networks are scored."""
         this = self.trainer.next_round()
         paths = self._paths(this.steps, this.rng)
+        fresh = np.random.default_rng((self._seed, 5, self.trainer.n_rounds_done))
+        self._noise.bit_generator.state = fresh.bit_generator.state
         losses: list[Tensor] = []
 
         def loss_of(batch: TensorRows, rows: Tensor) -> Tensor:
             loss = logloss_of(self._auxiliary(torch.cat([rows.flatten(1), batch.dense], dim=1))[:, 0], batch.labels)
             if this.steps[0] >= 0:
-                shared = logloss_of(forward_pass(self._supernet, next(paths), batch.dense, rows).logits(), batch.labels)
+                this_pass = forward_pass(self._supernet, next(paths), batch.dense, rows, self._arithmetic())
+                shared = logloss_of(this_pass.logits(), batch.labels)
                 losses.append(shared.detach())
                 loss = loss + shared
             return loss
@@ -161,6 +184,12 @@ class _Training:
         if losses:
             self._close_round(self.trainer.mean(losses))
         self.trainer.report_round()
+
+    def _arithmetic(self) -> Arithmetic:
+        """Plain numbers, or those of a random chip."""
+        if not self._chips or self._noise.random() >= self._settings.hardware_share:
+            return FLOAT
+        return self._chips[self._noise.integers(len(self._chips))]
 
     def _paths(self, steps: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NetworkPath]:
         """The path of each step; some are drawn at a time, which is faster."""
@@ -209,6 +238,7 @@ class _Training:
             data_digest=self._data.digest,
             space=self._space.to_dict(),
             space_digest=self._space.digest,
+            hardware_digest=self._hardware_digest,
         )
 
     def load(self, state: SavedState) -> None:
