@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from moco.data import ClickLog
 from moco.settings import TrainSettings
 from moco.supernet import TrainProgress, train_supernet
-from spaces.nasrec import NasrecSpace
+from spaces import CodesignSpace
 
 SUPERNET_SHARE, SEARCH_SHARE = 0.35, 0.2
 """Of the whole budget, at most. What is left goes to training from scratch."""
@@ -54,7 +54,7 @@ class Budget:
 
 
 def affordable(
-    data: ClickLog, space: NasrecSpace, settings: TrainSettings, seconds: float, device: str = "cpu"
+    data: ClickLog, space: CodesignSpace, settings: TrainSettings, seconds: float, device: str = "cpu"
 ) -> TrainSettings:
     """The settings with as many epochs as fit the time, at least one and at most those given.
 

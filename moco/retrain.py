@@ -15,8 +15,8 @@ from moco.data import ClickLog
 from moco.recipes import recipe_for
 from moco.settings import FinalSettings
 from moco.supernet.checkpoint import CheckpointError, part, read_tensors, write_tensors
+from moco.supernet.chips import TableRounding, TrainedChip
 from moco.supernet.forward import Path as NetworkPath
-from moco.supernet.hardened import HardenedChip, TableRounding
 from moco.supernet.loop import Trainer, TrainProgress, device_named, logloss_of, threads
 from moco.supernet.metrics import Score, score_of
 from moco.supernet.network import Network, forward_pass
@@ -68,10 +68,10 @@ def train_from_scratch(
     data: ClickLog,
     architecture: Architecture,
     *,
-    hardware: PimConfig | None = None,
     settings: FinalSettings | None = None,
     seed: int = 0,
     device: str = "cpu",
+    hardware: PimConfig | None = None,
     checkpoint: str | Path | None = None,
     progress: Callable[[TrainProgress], None] | None = None,
 ) -> TrainedNetwork:
@@ -83,11 +83,11 @@ def train_from_scratch(
     Args:
         data: The click log; rows of a stored log come from its memory map.
         architecture: The network; dead parts cost nothing.
-        hardware: One chip to train for, its activations, tables and converters in every step; what converters do to a
-            layer is found anew each round. None trains with plain numbers.
         settings: Of the training; those of the data set's recipe when left out.
         seed: Of first weights, rows and dropout.
         device: "cpu", "auto", or another that torch knows.
+        hardware: One chip to train for, its activations, tables and converters in every step; what converters do to a
+            layer is found anew each round. None trains with plain numbers.
         checkpoint: File that is written between rounds. When it is there, training goes on from it.
         progress: Called every few steps.
 
@@ -133,9 +133,8 @@ class _Training:
             "architecture": asdict(architecture),
             "settings": asdict(settings),
             "seed": seed,
+            "hardware": None if hardware is None else hardware.to_json(),
         }
-        if hardware is not None:
-            self._what["hardware"] = repr(hardware)
         self._valid = rows_on(data.valid, device)
         self._judge = self._valid
         if len(data.valid) > JUDGE_ROWS:
@@ -157,7 +156,7 @@ class _Training:
         arithmetic: Arithmetic = FLOAT
         tables: TableRounding | None = None
         if self._hardware is not None:
-            arithmetic = HardenedChip(self._hardware, seed=(self._seed * 1000 + self.trainer.n_rounds_done) % 2**32)
+            arithmetic = TrainedChip(self._hardware, seed=(self._seed * 1000 + self.trainer.n_rounds_done) % 2**32)
             tables = TableRounding.of(self._network.embedding, int(self._hardware.table_bits), self._dropout)
 
         def loss_of(batch: TensorRows, rows: Tensor) -> Tensor:

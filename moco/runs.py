@@ -208,7 +208,7 @@ class Run:
 
             return train_supernet(
                 self.data,
-                self.space.network,
+                self.space,
                 settings=self.supernet_settings,
                 seed=self.settings.seed,
                 checkpoint=self.supernet_file,
@@ -476,7 +476,7 @@ def _affordable(folder: Path, settings: RunSettings, budget: Budget) -> RunSetti
     this = Run(folder, settings, keep=False)
     fitting = affordable(
         this.data,
-        this.space.network,
+        this.space,
         this.supernet_settings,
         SUPERNET_SHARE * budget.total_s,
         settings.device,

@@ -91,8 +91,8 @@ class TrainSettings(LoopSettings):
         embedding_epochs: Epochs in which only an auxiliary network on the embeddings is trained; its loss stays added.
         full_path_share: Share of the steps over which the probability of a full block falls from 1 to 0.
         held_out_share: Share of the train rows that is kept for refitting heads.
-        hardware_share: Share of the steps that compute as a random chip of a co-design space; the others, and all of a
-            space of networks alone, compute with plain numbers.
+        hardware_share: Share of the steps that compute as a random chip of a co-design space would; others, and all
+            in a space of networks alone, compute with plain numbers.
     """
 
     epochs: int = 16
@@ -104,7 +104,7 @@ class TrainSettings(LoopSettings):
     embedding_epochs: int = 2
     full_path_share: float = 0.25
     held_out_share: float = 0.1
-    hardware_share: float = 0.0
+    hardware_share: float = 0.25
 
     def __post_init__(self) -> None:
         LoopSettings.__post_init__(self)

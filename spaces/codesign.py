@@ -41,10 +41,7 @@ class CodesignSpace(Space):
 
     def hardware_values(self, genomes: ArrayLike) -> dict[str, NDArray[Any]]:
         """(B,) values of every hardware choice, by name."""
-        chosen = self.check(genomes)[:, self.n_network_blocks :]
-        return {
-            block.name: np.array(block.choices)[chosen[:, column]] for column, block in enumerate(self.hardware.blocks)
-        }
+        return self.hardware.columns(self.check(genomes)[:, self.n_network_blocks :])
 
     def canonical(self, genomes: ArrayLike) -> Genomes:
         """(B, P) canonical genomes.

@@ -155,6 +155,11 @@ class Space:
             genomes[row] = [block.index(design[block.name]) for block in self.blocks]
         return genomes
 
+    def columns(self, genomes: ArrayLike) -> dict[str, NDArray[Any]]:
+        """(B,) chosen values of each block, by name, of (B, P) genomes."""
+        chosen = self.check(genomes)
+        return {block.name: np.array(block.choices)[chosen[:, column]] for column, block in enumerate(self.blocks)}
+
     def decode(self, genomes: ArrayLike) -> list[dict[str, Choice]]:
         """Designs as {block name: choice}, one for each of the (B, P) genomes."""
         return [

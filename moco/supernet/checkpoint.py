@@ -23,7 +23,7 @@ from moco.supernet.network import Supernet
 from spaces.codesign import CodesignSpace
 from spaces.nasrec import NasrecSpace
 
-FORMAT = "moco supernet 2"
+FORMAT = "moco supernet 3"
 HEADER = "moco"
 """The one entry of the file's metadata: JSON."""
 
@@ -117,7 +117,7 @@ class SavedState:
         data_digest: Of the data.
         space: The space, as `NasrecSpace.to_dict` gives it.
         space_digest: Of the space.
-        hardware_digest: Of the space of chips on which steps were computed; None where all were plain numbers.
+        hardware_digest: Of the space of chips that it was trained on; empty where there were none.
     """
 
     tensors: Mapping[str, Tensor]
@@ -129,7 +129,7 @@ class SavedState:
     data_digest: str
     space: Mapping[str, Any]
     space_digest: str
-    hardware_digest: str | None = None
+    hardware_digest: str
 
 
 def write_state(path: Path, state: SavedState) -> None:
@@ -195,7 +195,7 @@ def read_state(path: Path, data: ClickLog, space: NasrecSpace) -> SavedState:
             data_digest=header["data_digest"],
             space=header["space"],
             space_digest=header["space_digest"],
-            hardware_digest=header.get("hardware_digest"),
+            hardware_digest=header["hardware_digest"],
         )
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is a safetensors file of something else ({error})") from error

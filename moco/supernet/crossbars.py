@@ -167,7 +167,7 @@ class ModelledChip:
         """Standard normal numbers of a tensor's shape and order in memory, as if each product had its own source."""
         start = self._n_drawn.setdefault(name, zlib.crc32(name.encode(), self._seed))
         self._n_drawn[name] = start + like.numel()
-        numbers = _normal_numbers()
+        numbers = normal_numbers()
         start, n = start % len(numbers), like.numel()
         if start + n > len(numbers):
             start = 0
@@ -178,7 +178,7 @@ class ModelledChip:
 
 
 @lru_cache(maxsize=1)
-def _normal_numbers() -> Tensor:
+def normal_numbers() -> Tensor:
     """Standard normal numbers to take slices of: drawing new ones costs more than the products that they distort."""
     return torch.empty(N_NORMAL).normal_(generator=torch.Generator().manual_seed(0))
 

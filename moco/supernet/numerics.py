@@ -16,7 +16,7 @@ Linear = tuple[Tensor, Tensor]
 """Weight (n_out, n_in) and bias (n_out,) of one layer; of a layer norm its gain and bias (E,)."""
 
 FLOAT_BITS = 32
-"""Table bits at which embeddings stay as they are."""
+"""Bits of embeddings that are left as they are."""
 
 MIN_BITS = 2
 """A symmetric quantiser needs at least the levels -1, 0 and 1."""
@@ -79,6 +79,8 @@ def fake_quantise(weight: Tensor, bits: int) -> Tensor:
 
 
 def quantised_tables(table: Tensor, cardinalities: Sequence[int], bits: int) -> Tensor:
-    """The (sum of cardinalities, E) embedding rows rounded to `bits` bits, one scale a field's table."""
+    """The (sum of cardinalities, E) embedding rows rounded to `bits` bits, one scale a field's table; not to 32."""
+    if bits >= FLOAT_BITS:
+        return table.detach()
     tables = torch.split(table.detach(), list(cardinalities))
     return torch.cat([fake_quantise(rows.reshape(1, -1), bits).view_as(rows) for rows in tables])

@@ -11,7 +11,7 @@ from moco.supernet.crossbars import MOST_LOGIT, N_SAMPLED, ExactChip, ModelledCh
 from moco.supernet.forward import Path
 from moco.supernet.metrics import Score, score_of
 from moco.supernet.network import Network, Remembered, forward_pass
-from moco.supernet.numerics import FLOAT_BITS, Arithmetic, quantised_tables
+from moco.supernet.numerics import Arithmetic, quantised_tables
 from moco.supernet.rows import MappedRows, TensorRows, evenly
 from pimmodel import PimConfig
 
@@ -29,9 +29,7 @@ class NetworkOnChip:
     def __init__(self, network: Network, chip: PimConfig, rows: TensorRows | MappedRows) -> None:
         self._path, self._weights = Path.of(network.architecture), Remembered(network)
         self._embedding = network.embedding
-        self._table: Tensor = network.embedding.table
-        if int(chip.table_bits) < FLOAT_BITS:
-            self._table = quantised_tables(self._table, network.embedding.cardinalities, int(chip.table_bits))
+        self._table = quantised_tables(network.embedding.table, network.embedding.cardinalities, int(chip.table_bits))
         self._modelled = ModelledChip(chip)
         sample = rows.take(evenly(len(rows), N_SAMPLED))
         self._logits(self._modelled, sample.ids, sample.dense)

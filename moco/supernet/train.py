@@ -27,8 +27,8 @@ from moco.supernet.checkpoint import (
     trained,
     write_state,
 )
+from moco.supernet.chips import arithmetic_of_steps
 from moco.supernet.forward import Path as NetworkPath
-from moco.supernet.hardened import arithmetic_of_steps
 from moco.supernet.loop import Trainer, TrainProgress, device_named, logloss_of, threads
 from moco.supernet.network import Supernet, forward_pass
 from moco.supernet.numerics import FLOAT, Arithmetic
@@ -68,8 +68,8 @@ def train_supernet(
 
     Args:
         data: The click log.
-        space: The networks, for data of these fields; of a co-design space, its networks, some of the steps on its
-            chips.
+        space: The networks, for data of these fields; of a co-design space, its networks, on its chips in a share of
+            the steps.
         settings: Of the training; those of the data set's recipe when left out.
         seed: Of first weights, rows, paths and dropout.
         checkpoint: File that is written after every round. When it is there, training goes on from it; when it is
@@ -91,8 +91,6 @@ def train_supernet(
             f"data {data.name!r} has {len(data.dense)} and {len(data.categorical)}"
         )
     settings = settings or recipe_for(data).supernet
-    hardware = hardware if settings.hardware_share > 0 else None
-    chips = None if hardware is None else hardware.digest
     path = None if checkpoint is None else Path(checkpoint)
     saved = None
     if path is not None and path.exists():
@@ -100,7 +98,7 @@ def train_supernet(
         for name, was, given in (
             ("settings", saved.settings, settings),
             ("seed", saved.seed, seed),
-            ("chips", saved.hardware_digest, chips),
+            ("hardware", saved.hardware_digest, "" if hardware is None else hardware.digest),
         ):
             if was != given:
                 raise CheckpointError(
@@ -161,14 +159,14 @@ class _Training:
         """One pass over the train rows, or a part of it; at its end the monitored networks are scored."""
         this = self.trainer.next_round()
         paths = self._paths(this.steps, this.rng)
-        arithmetics = self._arithmetics()
+        arithmetic = self._arithmetic()
         losses: list[Tensor] = []
 
         def loss_of(batch: TensorRows, rows: Tensor) -> Tensor:
             loss = logloss_of(self._auxiliary(torch.cat([rows.flatten(1), batch.dense], dim=1))[:, 0], batch.labels)
             if this.steps[0] >= 0:
-                shared = forward_pass(self._supernet, next(paths), batch.dense, rows, next(arithmetics)).logits()
-                shared = logloss_of(shared, batch.labels)
+                this_pass = forward_pass(self._supernet, next(paths), batch.dense, rows, next(arithmetic))
+                shared = logloss_of(this_pass.logits(), batch.labels)
                 losses.append(shared.detach())
                 loss = loss + shared
             return loss
@@ -178,6 +176,13 @@ class _Training:
             self._close_round(self.trainer.mean(losses))
         self.trainer.report_round()
 
+    def _arithmetic(self) -> Iterator[Arithmetic]:
+        """How each step of the coming round computes: with plain numbers, or as a chip does."""
+        if self._hardware is None:
+            return repeat(FLOAT)
+        rng = np.random.default_rng((self._seed, 5, self.trainer.n_rounds_done))
+        return arithmetic_of_steps(self._hardware, self._settings.hardware_share, rng)
+
     def _paths(self, steps: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NetworkPath]:
         """The path of each step; some are drawn at a time, which is faster."""
         settings = self._settings
@@ -186,13 +191,6 @@ class _Training:
         for start in range(0, len(steps), PATHS_AT_A_TIME):
             some = full_probability[start : start + PATHS_AT_A_TIME]
             yield from sample_paths(self._space, settings.strategy, some, rng)
-
-    def _arithmetics(self) -> Iterator[Arithmetic]:
-        """How each step of the coming round computes: with plain numbers, or as a chip does."""
-        if self._hardware is None:
-            return repeat(FLOAT)
-        rng = np.random.default_rng((self._seed, 5, self.trainer.n_rounds_done))
-        return arithmetic_of_steps(self._hardware, self._settings.hardware_share, rng)
 
     def _close_round(self, train_logloss: float) -> None:
         scorer = Scorer(self._supernet, self._refit_rows, self._judge_rows)
@@ -232,7 +230,7 @@ class _Training:
             data_digest=self._data.digest,
             space=self._space.to_dict(),
             space_digest=self._space.digest,
-            hardware_digest=None if self._hardware is None else self._hardware.digest,
+            hardware_digest="" if self._hardware is None else self._hardware.digest,
         )
 
     def load(self, state: SavedState) -> None:

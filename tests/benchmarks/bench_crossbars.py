@@ -145,9 +145,7 @@ def speed_of_training(data: ClickLog, space: CodesignSpace) -> None:
 def random_chips(space: CodesignSpace, n: int, rng: np.random.Generator) -> PimConfig:
     """Uniform draws from the space's hardware."""
     genomes = space.hardware.sample(rng, n)
-    return pim_config(
-        {block.name: np.array(block.choices)[genomes[:, at]] for at, block in enumerate(space.hardware.blocks)}
-    )
+    return pim_config(space.hardware.columns(genomes))
 
 
 def lossless(n: int, activation_bits: int) -> PimConfig:

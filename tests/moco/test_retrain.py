@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,11 @@ import torch
 from moco.data import CtrDataset, load_dataset
 from moco.retrain import TrainedNetwork, train_from_scratch
 from moco.settings import FinalSettings
+from moco.supernet.checkpoint import CheckpointError
+from moco.supernet.loop import TrainProgress
 from moco.supernet.metrics import score_of
 from moco.supernet.rows import TensorRows
+from pimmodel import PimConfig
 from spaces.architecture import Architecture, ArchitectureBatch, Block
 from spaces.shapes import n_parameters
 
@@ -77,3 +81,34 @@ def test_seeds_repeat_and_differ() -> None:
 def test_settings_are_checked(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} must be positive, got {value}"):
         FinalSettings(**{name: value})  # type: ignore[arg-type]
+
+
+def test_training_for_a_chip() -> None:
+    lossless = train_from_scratch(
+        data(), architecture(), settings=SETTINGS, hardware=PimConfig(adc_bits=12, table_bits=32)
+    )
+    assert lossless.valid.logloss == pytest.approx(trained().valid.logloss, abs=0.01)
+    small = PimConfig(
+        adc_bits=5, activation_bits=4, table_bits=4, crossbar_size=64, n_active_wordlines=64, columns_per_adc=8
+    )
+    first, again = (train_from_scratch(data(), architecture(), settings=SETTINGS, hardware=small) for _ in range(2))
+    assert first.valid == again.valid
+    assert lossless.valid.logloss < first.valid.logloss < 0.69
+
+
+def test_a_training_for_a_chip_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    chip, file = PimConfig(adc_bits=6), tmp_path / "network.safetensors"
+    settings = replace(SETTINGS, epochs=2)
+
+    def stop(state: TrainProgress) -> None:
+        if state.n_rows > 3300:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_from_scratch(data(), architecture(), settings=settings, hardware=chip, checkpoint=file, progress=stop)
+    assert file.exists()
+    resumed = train_from_scratch(data(), architecture(), settings=settings, hardware=chip, checkpoint=file)
+    unbroken = train_from_scratch(data(), architecture(), settings=settings, hardware=chip)
+    assert resumed.test == unbroken.test
+    with pytest.raises(CheckpointError, match="of another network, or with other data, settings or seed"):
+        train_from_scratch(data(), architecture(), settings=settings, checkpoint=file)

@@ -153,8 +153,7 @@ def networks_of(space: NasrecSpace, n: int, seed: int = 0) -> np.ndarray:
 
 
 def chips_of(n: int, seed: int) -> PimConfig:
-    chosen = HARDWARE_SPACE.decode(HARDWARE_SPACE.sample(np.random.default_rng(seed), n))
-    return pim_config({block.name: np.array([chip[block.name] for chip in chosen]) for block in HARDWARE_SPACE.blocks})
+    return pim_config(HARDWARE_SPACE.columns(HARDWARE_SPACE.sample(np.random.default_rng(seed), n)))
 
 
 @settings(max_examples=5, deadline=None)

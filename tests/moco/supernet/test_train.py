@@ -25,7 +25,7 @@ from moco.supernet.network import Supernet
 from moco.supernet.optimiser import Optimiser, RowwiseAdagrad
 from moco.supernet.rows import TensorRows
 from moco.supernet.train import train_supernet
-from spaces import codesign_of
+from spaces import HARDWARE_SPACE, codesign_of
 from spaces.nasrec import NasrecSpace, nasrec_space
 
 SETTINGS = TrainSettings(epochs=3, batch_size=64, learning_rate=3e-3, embedding_l2=1e-3, embedding_dropout=0.1)
@@ -99,6 +99,22 @@ def test_a_training_that_was_stopped_ends_as_an_unbroken_one(tmp_path: Path) -> 
     changed = file.stat().st_mtime_ns
     assert train_supernet(data, space, settings=SETTINGS, seed=1, checkpoint=file).digest == resumed.digest
     assert file.stat().st_mtime_ns == changed
+
+
+def test_training_on_chips_is_stopped_and_repeated_like_any(tmp_path: Path) -> None:
+    data, file = small_data(), tmp_path / "supernet.safetensors"
+    space = codesign_of(space_for(data))
+    settings = replace(SETTINGS, epochs=2, hardware_share=0.5)
+    with pytest.raises(Stopped):
+        train_supernet(data, space, settings=settings, checkpoint=file, progress=lambda s: stop_after(6_000, s))
+    resumed = train_supernet(data, space, settings=settings, checkpoint=file)
+    assert resumed.digest == train_supernet(data, space, settings=settings).digest
+    plain = train_supernet(data, space, settings=replace(settings, hardware_share=0))
+    networks_alone = train_supernet(data, space.network, settings=replace(settings, hardware_share=0))
+    assert plain.digest == networks_alone.digest != resumed.digest
+    other = codesign_of(space.network, HARDWARE_SPACE.with_choices({"adc_bits": (8,)}))
+    with pytest.raises(CheckpointError, match=r"trained with hardware [0-9a-f]+, got hardware [0-9a-f]+: give another"):
+        train_supernet(data, other, settings=settings, checkpoint=file)
 
 
 def test_a_killed_training_ends_as_an_unbroken_one(tmp_path: Path) -> None:
@@ -341,7 +357,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is a safetensors file of something else"):
         load_supernet(file, data, space_for(data, 1))
     save_file({"x": torch.zeros(3)}, file, metadata={"moco": '{"format": "moco supernet 99"}'})
-    with pytest.raises(CheckpointError, match="has format 'moco supernet 99', this version reads 'moco supernet 2'"):
+    with pytest.raises(CheckpointError, match="has format 'moco supernet 99', this version reads 'moco supernet 3'"):
         load_supernet(file, data, space_for(data, 1))
     file.write_text("label,user\n1,2\n" * 100)
     with pytest.raises(CheckpointError, match="is not a supernet"):

@@ -47,7 +47,7 @@ class _Remembered:
     noise: float = 0.0
 
 
-class HardenedChip(ModelledChip):
+class TrainedChip(ModelledChip):
     """Products on a chip while weights are trained.
 
     Ranges end at a share of the batch's largest magnitude. Inputs beyond them get no gradient, and the noise gives
@@ -170,8 +170,7 @@ def arithmetic_of_steps(hardware: Space, share: float, rng: np.random.Generator)
     if share == 0:
         yield from repeat(FLOAT)
     genomes = hardware.sample(rng, CHIPS_A_ROUND)
-    values = {block.name: np.array(block.choices)[genomes[:, at]] for at, block in enumerate(hardware.blocks)}
-    configs = pim_config(values)
-    chips = [HardenedChip(configs.take(row), seed=int(rng.integers(2**32))) for row in range(CHIPS_A_ROUND)]
+    configs = pim_config(hardware.columns(genomes))
+    chips = [TrainedChip(configs.take(row), seed=int(rng.integers(2**32))) for row in range(CHIPS_A_ROUND)]
     while True:
         yield chips[rng.integers(CHIPS_A_ROUND)] if rng.random() < share else FLOAT

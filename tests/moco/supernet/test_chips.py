@@ -17,8 +17,8 @@ from moco.data import CtrDataset, load_dataset
 from moco.retrain import train_from_scratch
 from moco.settings import FinalSettings, TrainSettings
 from moco.supernet import CheckpointError, TrainProgress, train_supernet
+from moco.supernet.chips import CHIPS_A_ROUND, TableRounding, TrainedChip, arithmetic_of_steps
 from moco.supernet.crossbars import ModelledChip, weight_steps
-from moco.supernet.hardened import CHIPS_A_ROUND, HardenedChip, TableRounding, arithmetic_of_steps
 from moco.supernet.network import Embedding
 from moco.supernet.numerics import FLOAT, fake_quantise, quantised_tables
 from moco.supernet.on_chip import NetworkOnChip
@@ -41,7 +41,7 @@ def numbers(*shape: int, seed: int = 0) -> Tensor:
 def test_gradients_pass_straight_through_within_the_range() -> None:
     x, weight, bias = numbers(20, 50).requires_grad_(), fake_quantise(numbers(6, 20, seed=1), 8), torch.zeros(6)
     weight.requires_grad_()
-    y = HardenedChip(LOSSLESS, seed=0).product("fc", x, (weight, bias), 8)
+    y = TrainedChip(LOSSLESS, seed=0).product("fc", x, (weight, bias), 8)
     inputs = Range.of(x.detach().T, 6)
     rounded = inputs.rounded(x.detach())
     torch.testing.assert_close(y, weight @ rounded, rtol=1e-5, atol=1e-5)
@@ -57,7 +57,7 @@ def test_what_a_chip_does_in_training_is_what_the_score_sees() -> None:
     x, weight, bias = numbers(128, 4000).relu(), fake_quantise(numbers(32, 128, seed=1), 8), numbers(32, seed=2)
     plain = weight @ x
     found = []
-    for chip in (HardenedChip(LOSSY, seed=0), ModelledChip(LOSSY)):
+    for chip in (TrainedChip(LOSSY, seed=0), ModelledChip(LOSSY)):
         y = chip.product("fc", x, (weight, bias), 8) - bias[:, None]
         gain = float((y * plain).sum() / plain.square().sum())
         noise = (y - gain * plain) / weight_steps(weight, 8)[:, None]
@@ -67,7 +67,7 @@ def test_what_a_chip_does_in_training_is_what_the_score_sees() -> None:
 
 
 def test_gain_and_noise_are_remembered_and_follow_the_size_of_the_output() -> None:
-    layer, chip = (fake_quantise(numbers(32, 128, seed=1), 8), torch.zeros(32)), HardenedChip(LOSSY, seed=0)
+    layer, chip = (fake_quantise(numbers(32, 128, seed=1), 8), torch.zeros(32)), TrainedChip(LOSSY, seed=0)
     x = numbers(128, 4000).relu()
     first = chip.product("fc", x, layer, 8)
     remembered = dict(chip._remembered)
@@ -82,7 +82,7 @@ def test_products_that_a_chip_ruins_are_left_as_they_are() -> None:
     plain = layer[0] @ x
     ruined = ModelledChip(USELESS).product("fc", x, layer, 8)
     assert (ruined - plain).square().mean() > 0.1 * plain.square().mean()
-    spared = HardenedChip(USELESS, seed=0).product("fc", x, layer, 8)
+    spared = TrainedChip(USELESS, seed=0).product("fc", x, layer, 8)
     assert (spared - plain).square().mean() < 1e-3 * plain.square().mean()
 
 
@@ -90,7 +90,7 @@ def test_products_that_a_chip_ruins_are_left_as_they_are() -> None:
 def test_products_of_activations_are_distorted_on_crossbars_alone(unit: str) -> None:
     left, right = numbers(200, 6, 64), numbers(200, 64, 6, seed=3).requires_grad_()
     chip = replace(LOSSY, product_unit=unit, adc_bits=6, adc_range="unit-step")
-    y = HardenedChip(chip, seed=0).activation_product("scores", left, right)
+    y = TrainedChip(chip, seed=0).activation_product("scores", left, right)
     plain = left @ right
     error = float(((y - plain).square().mean() / plain.square().mean()).detach())
     assert error < 1e-3 if unit == "digital" else 1e-3 < error < 0.2
@@ -106,7 +106,7 @@ def test_the_steps_of_a_round_are_drawn_from_few_chips() -> None:
     on_chip = [one for one in some if one is not FLOAT]
     assert 0.2 < len(on_chip) / len(some) < 0.3
     assert len(set(map(id, on_chip))) == CHIPS_A_ROUND
-    assert all(isinstance(one, HardenedChip) for one in drawn(1.0))
+    assert all(isinstance(one, TrainedChip) for one in drawn(1.0))
     assert all(one is FLOAT for one in drawn(0.0))
     again = [one is FLOAT for one in drawn(0.25)]
     assert again == [one is FLOAT for one in some]
@@ -175,7 +175,7 @@ def test_a_training_on_chips_that_stopped_ends_as_unbroken(
     others = codesign_space(
         data, n_blocks=3, dense_dims=(8, 16), sparse_dims=(2, 4), embedding_dim=8, hardware={"adc_bits": (4, 5)}
     )
-    with pytest.raises(CheckpointError, match=r"trained with chips .*, got chips .*: give another file"):
+    with pytest.raises(CheckpointError, match=r"trained with hardware [0-9a-f]+, got hardware [0-9a-f]+: give another"):
         train_supernet(data, others, settings=SETTINGS, checkpoint=file)
     resumed = train_supernet(data, space, settings=SETTINGS, checkpoint=file)
     assert resumed.digest == train_supernet(data, space, settings=SETTINGS).digest
