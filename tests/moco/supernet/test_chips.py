@@ -98,6 +98,17 @@ def test_products_of_activations_are_distorted_on_crossbars_alone(unit: str) -> 
     assert right.grad is not None
 
 
+@pytest.mark.parametrize("chip", [LOSSLESS, LOSSY])
+def test_chips_go_with_sixteen_bit_training(chip: PimConfig) -> None:
+    x, weight = numbers(128, 300).relu(), numbers(32, 128, seed=1).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = TrainedChip(chip, seed=0).product("fc", x.bfloat16(), (fake_quantise(weight, 8), torch.zeros(32)), 8)
+    whole = TrainedChip(chip, seed=0).product("fc", x, (fake_quantise(weight, 8), torch.zeros(32)), 8)
+    assert float((y - whole).detach().square().mean()) < 0.01 * float(whole.detach().square().mean())
+    y.float().sum().backward()
+    assert weight.grad is not None
+
+
 def test_the_steps_of_a_round_are_drawn_from_few_chips() -> None:
     def drawn(share: float, seed: int = 0) -> list[object]:
         return list(islice(arithmetic_of_steps(HARDWARE_SPACE, share, np.random.default_rng(seed)), 600))
