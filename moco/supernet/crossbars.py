@@ -79,7 +79,7 @@ class _Calibrated:
 class ModelledChip:
     """Products as a chip gives them: quantised inputs, the moment model's gain and noise.
 
-    Under `calibrate`, every product is calibrated when it is first computed. The noise is the same each time a chip is
+    While `is_calibrating`, every product is calibrated on what it is given. The noise is the same each time a chip is
     made: a product's depends on its name and on how many vectors came before.
 
     Args:
