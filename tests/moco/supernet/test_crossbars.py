@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
@@ -41,6 +41,7 @@ def numbers(*shape: int, seed: int = 0) -> Tensor:
 
 
 @given(st.lists(st.floats(-8, 8, width=32), min_size=1, max_size=50), st.integers(2, 8))
+@example([1.2611686178923354e-44, 0.0], 3)
 def test_a_range_rounds_to_few_whole_steps(values: list[float], bits: int) -> None:
     x = torch.tensor(values)
     found = Range.of(x, bits)
