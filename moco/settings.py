@@ -92,7 +92,8 @@ class TrainSettings(LoopSettings):
         full_path_share: Share of the steps over which the probability of a full block falls from 1 to 0.
         held_out_share: Share of the train rows that is kept for refitting heads.
         hardware_share: Share of the steps that compute as a random chip of a co-design space would; others, and all
-            in a space of networks alone, compute with plain numbers.
+            in a space of networks alone, compute with plain numbers. None unless stated: it cost more on chips that
+            lose little than it gained on others (BENCHMARKS.md).
     """
 
     epochs: int = 16
@@ -104,7 +105,7 @@ class TrainSettings(LoopSettings):
     embedding_epochs: int = 2
     full_path_share: float = 0.25
     held_out_share: float = 0.1
-    hardware_share: float = 0.25
+    hardware_share: float = 0.0
 
     def __post_init__(self) -> None:
         LoopSettings.__post_init__(self)
