@@ -27,15 +27,17 @@ from torch import Tensor
 
 from moco.data import ClickLog, Rows
 from moco.supernet.checkpoint import TrainedSupernet, held_out_rows, part
-from moco.supernet.crossbars import CLIPS, N_SAMPLED, numerics_keys
+from moco.supernet.crossbars import MOST_LOGIT, N_SAMPLED, NEGLIGIBLE, numerics_keys
 from moco.supernet.head import RIDGE
 from moco.supernet.loop import threads
 from moco.supernet.metrics import Score
 from moco.supernet.network import Supernet
 from moco.supernet.numerics import FLOAT_BITS
+from moco.supernet.ranges import CLIPS
 from moco.supernet.rows import TensorRows
 from moco.supernet.score import Scorer
 from pimmodel import PimConfig
+from pimmodel.numerics import K_SIGMA
 from spaces.architecture import BLOCK_FIELDS, Architecture, ArchitectureBatch
 from spaces.nasrec import NasrecSpace
 
@@ -133,7 +135,8 @@ class Oracle:
         self._n_jobs = n_jobs or len(os.sched_getaffinity(0))
         self._worker: _Worker | None = None
         self._known: dict[bytes, Score] = {}
-        rule = [supernet.digest, len(refit["labels"]), len(score["labels"]), RIDGE, CLIPS, N_SAMPLED]
+        numerics = [CLIPS, N_SAMPLED, NEGLIGIBLE, MOST_LOGIT, K_SIGMA]
+        rule = [supernet.digest, len(refit["labels"]), len(score["labels"]), RIDGE, *numerics]
         self.digest = hashlib.sha256(json.dumps(rule).encode()).hexdigest()[:16]
 
     def score(

@@ -15,14 +15,14 @@ from moco.data import ClickLog
 from moco.recipes import recipe_for
 from moco.settings import FinalSettings
 from moco.supernet.checkpoint import CheckpointError, part, read_tensors, write_tensors
-from moco.supernet.chips import TrainedChip
-from moco.supernet.crossbars import N_SAMPLED, ModelledChip
+from moco.supernet.chips import TableRounding, TrainedChip
 from moco.supernet.forward import Path as NetworkPath
 from moco.supernet.loop import Trainer, TrainProgress, device_named, logloss_of, threads
 from moco.supernet.metrics import Score, score_of
 from moco.supernet.network import Network, forward_pass
-from moco.supernet.numerics import FLOAT, Arithmetic, quantised_tables
-from moco.supernet.rows import MappedRows, TensorRows, rows_on
+from moco.supernet.numerics import FLOAT, Arithmetic
+from moco.supernet.on_chip import NetworkOnChip
+from moco.supernet.rows import TensorRows, rows_on
 from pimmodel import PimConfig
 from spaces.architecture import Architecture
 
@@ -31,12 +31,18 @@ __all__ = ["FinalSettings", "TrainedNetwork", "train_from_scratch"]
 JUDGE_ROWS = 200_000
 """Most valid rows on which rounds are compared; the chosen weights are scored on all."""
 
+EXACT_ROWS = 10_000
+"""Most valid rows and most test rows for the final scores of a network on a chip."""
+
 FORMAT = "moco network 1"
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedNetwork:
     """One network, trained from scratch and stopped at its lowest valid log loss.
+
+    Trained for a chip, its history is by the moment model, and its final scores come from products computed slice by
+    slice, as the chip does, on at most `EXACT_ROWS` evenly spaced rows.
 
     Attributes:
         network: With the weights of the best round, on the CPU.
@@ -71,9 +77,6 @@ def train_from_scratch(
 ) -> TrainedNetwork:
     """Trains one network on the train rows, its weights rounded to the architecture's bits all along.
 
-    With a chip, every step computes as that chip would, and so do all scores, by the moment model of what its
-    converters lose; embeddings have the chip's bits when scored.
-
     The same arguments give the same weights on one machine, bit for bit, interrupted or not. Inside
     `moco.supernet.ranks.joined` the processes of torchrun train together.
 
@@ -83,7 +86,8 @@ def train_from_scratch(
         settings: Of the training; those of the data set's recipe when left out.
         seed: Of first weights, rows and dropout.
         device: "cpu", "auto", or another that torch knows.
-        hardware: The chip that the network is for, one configuration; plain numbers when left out.
+        hardware: One chip to train for, its activations, tables and converters in every step; what converters do to a
+            layer is found anew each round. None trains with plain numbers.
         checkpoint: File that is written between rounds. When it is there, training goes on from it.
         progress: Called every few steps.
 
@@ -95,7 +99,7 @@ def train_from_scratch(
     settings = settings or recipe_for(data).final
     path = None if checkpoint is None else Path(checkpoint)
     with threads(settings.n_threads):
-        training = _Training(data, architecture, settings, seed, device_named(device), hardware, progress)
+        training = _Training(data, architecture, hardware, settings, seed, device_named(device), progress)
         if path is not None and path.exists():
             training.load(path)
         while not training.trainer.is_finished:
@@ -112,15 +116,14 @@ class _Training:
         self,
         data: ClickLog,
         architecture: Architecture,
+        hardware: PimConfig | None,
         settings: FinalSettings,
         seed: int,
         device: torch.device,
-        hardware: PimConfig | None,
         progress: Callable[[TrainProgress], None] | None,
     ) -> None:
-        self._data, self._device, self._hardware = data, device, hardware
-        self._noise = np.random.default_rng((seed, 5))
-        self._arithmetic: Arithmetic = FLOAT if hardware is None else TrainedChip(hardware, self._noise)
+        self._data, self._device, self._hardware, self._seed = data, device, hardware, seed
+        self._dropout = settings.embedding_dropout
         self._network = Network(architecture, data.cardinalities, len(data.dense), seed).to(device)
         self._path = NetworkPath.of(architecture)
         self._history: list[Score] = []
@@ -137,30 +140,32 @@ class _Training:
         if len(data.valid) > JUDGE_ROWS:
             judge = np.random.default_rng((seed, 1, 0)).choice(len(data.valid), JUDGE_ROWS, replace=False)
             self._judge = TensorRows.of(data.valid.rows(np.sort(judge)), device)
+        self._train = rows_on(data.train, device)
         self.trainer = Trainer(
             self._network.embedding,
             (self._network.weights,),
             settings,
-            rows_on(data.train, device),
+            self._train,
             np.arange(len(data.train)),
             (seed,),
             progress=progress,
         )
-        sample = np.linspace(0, len(data.train) - 1, min(len(data.train), N_SAMPLED)).round().astype(np.int64)
-        self._sample = TensorRows.of(data.train.rows(sample), device)
-        self._seed = seed
 
     def run_round(self) -> None:
         """One pass over the train rows, or a part of it; at its end the network is scored."""
+        arithmetic: Arithmetic = FLOAT
+        tables: TableRounding | None = None
+        if self._hardware is not None:
+            arithmetic = TrainedChip(self._hardware, seed=(self._seed * 1000 + self.trainer.n_rounds_done) % 2**32)
+            tables = TableRounding.of(self._network.embedding, int(self._hardware.table_bits), self._dropout)
 
         def loss_of(batch: TensorRows, rows: Tensor) -> Tensor:
-            this_pass = forward_pass(self._network, self._path, batch.dense, rows, self._arithmetic)
-            return logloss_of(this_pass.logits(), batch.labels)
+            rows = rows if tables is None else tables.rounded(rows)
+            passed = forward_pass(self._network, self._path, batch.dense, rows, arithmetic)
+            return logloss_of(passed.logits(), batch.labels)
 
-        fresh = np.random.default_rng((self._seed, 5, self.trainer.n_rounds_done))
-        self._noise.bit_generator.state = fresh.bit_generator.state
         self.trainer.run(self.trainer.next_round(), loss_of)
-        score = self._score(self._judge)
+        score = score_of(self._network, self._judge) if self._hardware is None else self._on_chip().score(self._judge)
         self._history.append(score)
         if score.logloss == min(one.logloss for one in self._history):
             is_last = self.trainer.is_finished  # nothing will change the weights any more
@@ -169,21 +174,9 @@ class _Training:
         self.trainer.note = f"valid log loss {score.logloss:.4f}, AUC {score.auc:.4f}"
         self.trainer.report_round()
 
-    @torch.no_grad()
-    def _score(self, rows: TensorRows | MappedRows) -> Score:
-        """Of the network in plain numbers, or on its chip, calibrated anew."""
-        if self._hardware is None:
-            return score_of(self._network, rows)
-        chip = ModelledChip(self._hardware)
-        network, embedding = self._network, self._network.embedding
-        table = quantised_tables(embedding.table, embedding.cardinalities, int(self._hardware.table_bits))
-
-        def logits_of(ids: Tensor, dense: Tensor) -> Tensor:
-            return forward_pass(network, self._path, dense, embedding.rows(ids, table), chip).logits()
-
-        logits_of(self._sample.ids, self._sample.dense)
-        chip.is_calibrating = False
-        return score_of(logits_of, rows)
+    def _on_chip(self) -> NetworkOnChip:
+        assert self._hardware is not None
+        return NetworkOnChip(self._network, self._hardware, self._train)
 
     def save(self, path: Path) -> None:
         """Everything that the rest of the training depends on."""
@@ -213,6 +206,11 @@ class _Training:
         best = max(index for index, score in enumerate(self._history) if score.logloss == lowest)
         if self._best:
             self._network.load_state_dict(self._best)
-        valid, test = self._score(self._valid), self._score(rows_on(self._data.test, self._device))
+        rows = self._valid, rows_on(self._data.test, self._device)
+        if self._hardware is None:
+            valid, test = (score_of(self._network, part) for part in rows)
+        else:
+            on_chip = self._on_chip()
+            valid, test = (on_chip.exact(part, EXACT_ROWS) for part in rows)
         n_epochs = (best + 1) / self.trainer.n_rounds
         return TrainedNetwork(self._network.cpu().eval(), valid, test, tuple(self._history), n_epochs)

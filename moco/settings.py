@@ -92,8 +92,8 @@ class TrainSettings(LoopSettings):
         full_path_share: Share of the steps over which the probability of a full block falls from 1 to 0.
         held_out_share: Share of the train rows that is kept for refitting heads.
         hardware_share: Share of the steps that compute as a random chip of a co-design space would; others, and all
-            in a space of networks alone, compute with plain numbers. None unless stated: it cost more on chips that
-            lose little than it gained on others (BENCHMARKS.md).
+            in a space of networks alone, compute with plain numbers. None unless stated: on chips it helps the networks
+            that lose most, hardly those that lose little, and takes half as much time again (BENCHMARKS.md).
     """
 
     epochs: int = 16

@@ -1,156 +1,176 @@
-"""Training on chips: each step's products lose what a random chip would take from them.
+"""Chips in training: inputs quantised with a gradient straight through, and the moment model's gain and noise.
 
-To calibrate every layer anew in every step would take far longer than the step. So what a chip does to a product, a
-gain and a noise, is told once for each size of layer, with normal numbers for inputs and weights, and remembered.
+To calibrate every layer of a path on a chip would take far longer than a step. So a round of training has few chips,
+which come back again and again; what a chip does to a layer's product is found on the first batch that meets the two,
+relative to the size of inputs and outputs, and remembered for the rest of the round.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from itertools import repeat
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from moco.supernet.crossbars import Range, normal_numbers
-from moco.supernet.numerics import Linear, product
+from moco.lowering import pim_config
+from moco.supernet.crossbars import ModelledChip, sampled, sampled_operands, weight_integers, weight_steps
+from moco.supernet.network import Embedding
+from moco.supernet.numerics import FLOAT, FLOAT_BITS, Arithmetic, Linear, product
+from moco.supernet.ranges import Range, stored_in_cells
 from pimmodel import PimConfig
-from pimmodel.numerics import ProductProfile, predict_distortion, profile_product, required_adc_bits
+from spaces.space import Space
 
-MOST_NOISE = 0.3
-"""Of a product's root mean square. A chip that adds more to a layer of 64 inputs is of no use: it is not trained on."""
+LEAST_SQNR_DB = 10.0
+"""Converters that leave a product less signal to noise are left out of training: they only teach to ignore it."""
 
-N_VECTORS, N_OUTPUTS = 128, 32
-"""Of the products of normal numbers that tell what a chip does."""
+CHIPS_A_ROUND = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
-    """What a chip does to a product.
+class _Remembered:
+    """What a chip does to one layer's product.
 
     Attributes:
+        clip: Share of the inputs' largest magnitude at which their range ends.
+        stored_clip: The same of activations that are held in cells.
         gain: Of the product.
-        noise: Share of the product's root mean square.
+        noise: Root mean square of the noise over that of the product, both in steps of inputs and weights.
     """
 
-    gain: float
-    noise: float
+    clip: float
+    stored_clip: float = 1.0
+    gain: float = 1.0
+    noise: float = 0.0
 
 
-NOTHING = Loss(1.0, 0.0)
+class TrainedChip(ModelledChip):
+    """Products on a chip while weights are trained.
 
-
-class TrainedChip:
-    """Products in training as a chip gives them; see `Arithmetic`.
-
-    Ranges of activations follow each batch. Gradients pass through the rounding as if it were not there.
+    Ranges end at a share of the batch's largest magnitude. Inputs beyond them get no gradient, and the noise gives
+    none.
 
     Args:
         chip: One configuration.
-        rng: Source of the noise.
+        seed: Of the noise.
     """
 
-    def __init__(self, chip: PimConfig, rng: np.random.Generator) -> None:
-        self._chip, self._rng = chip, rng
-        self._bits = int(chip.activation_bits)
-        self._is_lossless = int(required_adc_bits(chip)) <= int(chip.adc_bits)
-        self._multiplies_activations = str(chip.product_unit) == "crossbar"
-        self._losses: dict[tuple[int, int, bool], Loss] = {}
+    def __init__(self, chip: PimConfig, seed: int) -> None:
+        super().__init__(chip, seed)
+        self._remembered: dict[str, _Remembered] = {}
 
     def product(self, name: str, x: Tensor, layer: Linear, bits: int) -> Tensor:
         """See `Arithmetic`."""
         weight, bias = layer
         if weight.shape[1] == 0:
             return product(x, weight, bias)
-        rounded, is_signed = self._rounded(x)
-        loss = self.loss(weight.shape[1], bits, is_signed)
-        y = product(rounded, weight if loss.gain == 1 else loss.gain * weight, torch.zeros_like(bias))
-        return self._noisy(y, loss) + bias[:, None]
+        if name not in self._remembered:
+            self._remembered[name] = self._found(x, weight, bits)
+        known = self._remembered[name]
+        y = product(Range.spanning(x, self._bits, known.clip).straight(x), known.gain * weight, bias)
+        if known.noise > 0:
+            with torch.no_grad():
+                steps = weight_steps(weight, bits)[:, None]
+                size = ((y - bias[:, None]) / steps).square().mean().sqrt() / known.gain
+                noise = self._normal(name, y) * (steps * (known.noise * size))
+            y = y + noise
+        return y
 
     def activation_product(self, name: str, left: Tensor, right: Tensor) -> Tensor:
-        """See `Arithmetic`."""
-        (inputs, is_signed), (stored, _) = self._rounded(left), self._rounded(right)
-        y = torch.bmm(inputs, stored)
-        if not self._multiplies_activations:
-            return y
-        loss = self.loss(left.shape[2], max(self._bits, 2), is_signed)
-        return self._noisy(loss.gain * y, loss)
+        """See `Arithmetic`; what is stored in cells is the right one."""
+        if name not in self._remembered:
+            self._remembered[name] = self._found_of_activations(left, right)
+        known = self._remembered[name]
+        inputs = Range.spanning(left, self._bits, known.clip)
+        stored = stored_in_cells(Range.spanning(right, self._bits, known.stored_clip), self._bits)
+        y = torch.bmm(inputs.straight(left), stored.straight(right))
+        if known.noise > 0:
+            with torch.no_grad():
+                noise = self._normal(name, y) * (known.noise * y.square().mean().sqrt())
+            return known.gain * y + noise
+        return known.gain * y
 
-    def loss(self, n_inputs: int, weight_bits: int, is_signed: bool) -> Loss:
-        """What the chip does to a layer of about so many inputs."""
+    @torch.no_grad()
+    def _found(self, x: Tensor, weight: Tensor, bits: int) -> _Remembered:
+        sample = sampled(x.T).float()
+        inputs = Range.of(sample, self._bits)
+        clip = inputs.scale / Range.spanning(sample, self._bits).scale
         if self._is_lossless:
-            return NOTHING
-        key = 1 << (n_inputs - 1).bit_length(), weight_bits, is_signed
-        if key not in self._losses:
-            profile = _profile(*key, self._bits, str(self._chip.weight_encoding))
-            found = predict_distortion(profile, self._chip)
-            noise = float(np.sqrt(found.noise_variance.reshape(-1)[0] / profile.signal_power))
-            gain = float(found.alpha.reshape(-1)[0])
-            self._losses[key] = Loss(float(np.clip(gain, 0.5, 1.5)), min(noise, MOST_NOISE))
-        return self._losses[key]
+            return _Remembered(clip)
+        words = weight_integers(weight, bits).T
+        return _Remembered(clip, 1.0, *self._relative(inputs, None, inputs.integers(sample), words, bits))
 
-    def _rounded(self, x: Tensor) -> tuple[Tensor, bool]:
-        """x in the chip's bits, and whether it has negative numbers."""
-        least, largest = (float(value) for value in torch.aminmax(x.detach()))
-        is_signed = least < 0
-        low, high = (-(2 ** (self._bits - 1)), 2 ** (self._bits - 1) - 1) if is_signed else (0, 2**self._bits - 1)
-        reach = max(-least, largest) * (1 - 0.35 / 2 ** (self._bits - 4))  # few bits serve the many small numbers
-        if not 0 < reach < np.inf:
-            return x, is_signed
-        rounded: Tensor = _Rounding.apply(x, Range(reach / high, low, high))  # type: ignore[no-untyped-call]
-        return rounded, is_signed
+    @torch.no_grad()
+    def _found_of_activations(self, left: Tensor, right: Tensor) -> _Remembered:
+        vectors, columns = (sample.float() for sample in sampled_operands(left, right))
+        inputs, held = Range.of(vectors, self._bits), Range.of(columns, self._bits)
+        clip = inputs.scale / Range.spanning(vectors, self._bits).scale
+        stored_clip = held.scale / Range.spanning(columns, self._bits).scale
+        if self._is_lossless or not self._multiplies_activations:
+            return _Remembered(clip, stored_clip)
+        stored = stored_in_cells(held, self._bits)
+        x, w = inputs.integers(vectors), stored.integers(columns).T
+        return _Remembered(clip, stored_clip, *self._relative(inputs, stored, x, w, max(self._bits, 2)))
 
-    def _noisy(self, y: Tensor, loss: Loss) -> Tensor:
-        if loss.noise == 0:
-            return y
-        numbers, n = normal_numbers(), y.numel()
-        start = int(self._rng.integers(max(1, len(numbers) - n)))
-        noise = numbers[start : start + n].to(y.device)
-        if len(noise) < n:
-            noise = noise.repeat(-(-n // len(noise)))[:n]
-        size = float(loss.noise * y.detach().square().mean().sqrt())
-        return y + size * noise.view(y.shape)
+    def _relative(
+        self, inputs: Range, stored: Range | None, x: NDArray[np.int64], w: NDArray[np.int64], bits: int
+    ) -> tuple[float, float]:
+        """Gain, and noise relative to the product; those of no loss where too little of the product is left."""
+        found = self._distorted(inputs, stored, x, w, bits)
+        assert found.profile is not None
+        if found.profile.signal_power == 0:
+            return 1.0, 0.0
+        noise = found.noise / found.profile.signal_power**0.5
+        error = (1 - found.gain) ** 2 + noise**2
+        return (found.gain, noise) if error <= 10 ** (-LEAST_SQNR_DB / 10) else (1.0, 0.0)
 
 
-class _Rounding(torch.autograd.Function):
-    """Rounds forward and passes gradients back unchanged (Bengio et al., arXiv 1308.3432)."""
+@dataclass(frozen=True, slots=True)
+class TableRounding:
+    """Embedding rows in a chip's bits while they are trained, the gradient straight through.
 
-    @staticmethod
-    def forward(context: Any, x: Tensor, grid: Range) -> Tensor:
-        return grid.rounded(x)
-
-    @staticmethod
-    def backward(context: Any, *gradients: Any) -> Any:
-        return gradients[0], None
-
-
-def useful_chips(chips: PimConfig) -> PimConfig:
-    """Those of B chips on which a layer of 64 inputs keeps its product: noise below MOST_NOISE, gain about 1.
-
-    All of them where there is no such chip.
+    Attributes:
+        steps: (F,) of each field's table at the start of the round.
+        most: Largest number of steps.
     """
-    rng = np.random.default_rng(0)
-    kept = [row for row in range(len(chips)) if _is_useful(TrainedChip(chips.take(row), rng).loss(64, 8, False))]
-    return chips.take(np.array(kept, dtype=np.int64)) if kept else chips
+
+    steps: Tensor
+    most: int
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, embedding: Embedding, bits: int, dropout: float) -> TableRounding | None:
+        """Steps of tables in `bits` bits, scaled as dropout scales the values that it keeps; None where float."""
+        if bits >= FLOAT_BITS:
+            return None
+        most = 2 ** (bits - 1) - 1
+        largest = torch.stack(
+            [table.abs().amax() for table in torch.split(embedding.table, list(embedding.cardinalities))]
+        )
+        return cls((largest / (most * (1 - dropout))).clamp_min(torch.finfo(largest.dtype).tiny), most)
+
+    def rounded(self, rows: Tensor) -> Tensor:
+        """(N, F, E) rows on their tables' grids."""
+        zero = torch.zeros(len(self.steps), dtype=torch.int32, device=rows.device)
+        found: Tensor = torch.fake_quantize_per_channel_affine(rows, self.steps, zero, 1, -self.most, self.most)
+        return found
 
 
-def _is_useful(loss: Loss) -> bool:
-    return loss.noise < MOST_NOISE and 0.8 < loss.gain < 1.2
+def arithmetic_of_steps(hardware: Space, share: float, rng: np.random.Generator) -> Iterator[Arithmetic]:
+    """How the products of each step of a round are computed, without end.
 
-
-@lru_cache(maxsize=256)
-def _profile(n_inputs: int, weight_bits: int, is_signed: bool, activation_bits: int, encoding: Any) -> ProductProfile:
-    rng = np.random.default_rng(0)
-    x, w = rng.normal(size=(N_VECTORS, n_inputs)), rng.normal(size=(n_inputs, N_OUTPUTS))
-    inputs = Range.of(torch.from_numpy(x if is_signed else np.maximum(x, 0)), activation_bits)
-    top = 2 ** (weight_bits - 1) - 1
-    return profile_product(
-        inputs.integers(torch.from_numpy(x if is_signed else np.maximum(x, 0))),
-        np.rint(w / np.abs(w).max(axis=0) * top).astype(np.int64),
-        activation_bits=activation_bits,
-        weight_bits=weight_bits,
-        encoding=encoding,
-        is_signed=is_signed,
-    )
+    Args:
+        hardware: The space of chips.
+        share: Of the steps, those on a chip; the others compute with plain numbers.
+        rng: Draws the round's chips and the steps.
+    """
+    if share == 0:
+        yield from repeat(FLOAT)
+    genomes = hardware.sample(rng, CHIPS_A_ROUND)
+    configs = pim_config(hardware.columns(genomes))
+    chips = [TrainedChip(configs.take(row), seed=int(rng.integers(2**32))) for row in range(CHIPS_A_ROUND)]
+    while True:
+        yield chips[rng.integers(CHIPS_A_ROUND)] if rng.random() < share else FLOAT

@@ -18,11 +18,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from moco.supernet.numerics import Linear, product
+from moco.supernet.ranges import Range, stored_in_cells
+from moco.supernet.rows import evenly
 from pimmodel import PimConfig
-from pimmodel.numerics import ProductProfile, exact_product, predict_distortion, profile_product, required_adc_bits
-
-CLIPS = (1.0, 0.85, 0.7, 0.55, 0.45, 0.35, 0.27, 0.2)
-"""Shares of the largest magnitude at which a range may end; the one of least squared error is taken."""
+from pimmodel.numerics import (
+    ProductProfile,
+    exact_product,
+    exact_products,
+    predict_distortion,
+    profile_product,
+    required_adc_bits,
+)
 
 N_SAMPLED = 256
 """Vectors of a layer's inputs that its calibration looks at."""
@@ -42,50 +48,13 @@ NUMERICS = (
 )
 """Fields of a chip that change what a product comes to."""
 
+MOST_LOGIT = 30.0
+"""Beyond it a sigmoid is 0 or 1 in any number of bits that a chip has; useless chips would give logits without end."""
+
 NEGLIGIBLE = 1e-3
 """Noise below this share of the output is left out."""
 
 _INTS = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """How numbers become whole numbers of a few bits: q = round(x / scale), from low to high.
-
-    Attributes:
-        scale: One step.
-        low: Least whole number: 0, or that of two's complement.
-        high: The largest.
-    """
-
-    scale: float
-    low: int
-    high: int
-
-    @classmethod
-    def of(cls, sample: Tensor, bits: int) -> Range:
-        """The range of least squared error on a sample."""
-        is_signed = bool((sample < 0).any())
-        low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
-        largest = float(sample.abs().max()) if sample.numel() else 0.0
-        if not 0 < largest < np.inf:
-            return cls(1.0, low, high)
-        ranges = [cls(largest * clip / high, low, high) for clip in CLIPS]
-        errors = [float((one.rounded(sample) - sample).square().sum()) for one in ranges]
-        return ranges[int(np.argmin(errors))]
-
-    def rounded(self, x: Tensor) -> Tensor:
-        """x on the range's grid."""
-        return self.steps(x).mul_(self.scale)
-
-    def steps(self, x: Tensor) -> Tensor:
-        """The whole numbers of x."""
-        return x.mul(1 / self.scale).round_().clamp_(self.low, self.high)
-
-    def integers(self, x: Tensor) -> _INTS:
-        """The same for NumPy."""
-        steps: _INTS = self.steps(x).cpu().numpy().astype(np.int64)
-        return steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +79,17 @@ class _Calibrated:
 class ModelledChip:
     """Products as a chip gives them: quantised inputs, the moment model's gain and noise.
 
-    Under `calibrate`, every product is calibrated when it is first computed. The noise is the same each time a chip is
+    While `is_calibrating`, every product is calibrated on what it is given. The noise is the same each time a chip is
     made: a product's depends on its name and on how many vectors came before.
 
     Args:
         chip: One configuration.
+        seed: Of the noise.
     """
 
-    def __init__(self, chip: PimConfig) -> None:
+    def __init__(self, chip: PimConfig, seed: int = 0) -> None:
         self._chip = chip
+        self._seed = seed
         self._bits = int(chip.activation_bits)
         self._is_lossless = int(required_adc_bits(chip)) <= int(chip.adc_bits)
         self._multiplies_activations = str(chip.product_unit) == "crossbar"
@@ -161,17 +132,16 @@ class ModelledChip:
         if self._is_lossless:
             self._calibrated[name] = _Calibrated(inputs)
             return
-        integers = np.rint((weight / weight_steps(weight, bits)[:, None]).detach().cpu().numpy()).astype(np.int64)
-        self._calibrated[name] = self._distorted(inputs, None, inputs.integers(sample), integers.T, bits)
+        self._calibrated[name] = self._distorted(
+            inputs, None, inputs.integers(sample), weight_integers(weight, bits).T, bits
+        )
 
     def _calibrate_activations(self, name: str, left: Tensor, right: Tensor) -> None:
-        vectors = sampled(left.flatten(0, 1))
-        columns = sampled(right.transpose(1, 2).flatten(0, 1))
-        inputs, stored = Range.of(vectors, self._bits), _symmetric(Range.of(columns, self._bits), self._bits)
+        vectors, columns = sampled_operands(left, right)
+        inputs, stored = Range.of(vectors, self._bits), stored_in_cells(Range.of(columns, self._bits), self._bits)
         if self._is_lossless or not self._multiplies_activations:
             self._calibrated[name] = _Calibrated(inputs, stored)
             return
-        # Vectors meet the columns of other samples too: what matters is how such sums are spread.
         self._calibrated[name] = self._distorted(
             inputs, stored, inputs.integers(vectors), stored.integers(columns).T, max(self._bits, 2)
         )
@@ -195,7 +165,7 @@ class ModelledChip:
 
     def _normal(self, name: str, like: Tensor) -> Tensor:
         """Standard normal numbers of a tensor's shape and order in memory, as if each product had its own source."""
-        start = self._n_drawn.setdefault(name, zlib.crc32(name.encode()))
+        start = self._n_drawn.setdefault(name, zlib.crc32(name.encode(), self._seed))
         self._n_drawn[name] = start + like.numel()
         numbers = normal_numbers()
         start, n = start % len(numbers), like.numel()
@@ -230,10 +200,9 @@ class ExactChip(ModelledChip):
         if known.profile is None:
             return super()._multiplied(name, x, layer, bits)
         steps = weight_steps(weight, bits)
-        integers = np.rint((weight / steps[:, None]).detach().cpu().numpy()).astype(np.int64)
         sums = exact_product(
             known.inputs.integers(x.T),
-            integers.T,
+            weight_integers(weight, bits).T,
             self._chip,
             weight_bits=bits,
             is_signed=known.inputs.low < 0,
@@ -249,20 +218,16 @@ class ExactChip(ModelledChip):
         if known.profile is None:
             return super().activation_product(name, left, right)
         assert known.stored is not None
-        inputs, stored = known.inputs.integers(left), known.stored.integers(right)
-        sums = [
-            exact_product(
-                x,
-                w,
-                self._chip,
-                weight_bits=max(self._bits, 2),
-                is_signed=known.inputs.low < 0,
-                profile=known.profile,
-            )
-            for x, w in zip(inputs, stored, strict=True)
-        ]
+        sums = exact_products(
+            known.inputs.integers(left),
+            known.stored.integers(right),
+            self._chip,
+            weight_bits=max(self._bits, 2),
+            is_signed=known.inputs.low < 0,
+            profile=known.profile,
+        )
         step = known.inputs.scale * known.stored.scale
-        return torch.from_numpy((np.stack(sums) * step).astype(np.float32)).to(left.device)
+        return torch.from_numpy((sums * step).astype(np.float32)).to(left.device)
 
 
 def numerics_keys(chips: PimConfig) -> list[tuple[object, ...]]:
@@ -281,14 +246,21 @@ def weight_steps(weight: Tensor, bits: int) -> Tensor:
     return steps
 
 
+def weight_integers(weight: Tensor, bits: int) -> _INTS:
+    """(n_out, n_in) whole numbers of steps of a weight that `fake_quantise` has rounded to `bits` bits."""
+    integers: _INTS = np.rint((weight / weight_steps(weight, bits)[:, None]).detach().cpu().numpy()).astype(np.int64)
+    return integers
+
+
+def sampled_operands(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """Of a product of activations, some (n, k) vectors of the left and some (n, k) columns of the right one.
+
+    Vectors meet the columns of other samples too: what matters is how such sums are spread.
+    """
+    return sampled(left.flatten(0, 1)), sampled(right.transpose(1, 2).flatten(0, 1))
+
+
 def sampled(vectors: Tensor) -> Tensor:
     """At most N_SAMPLED rows, evenly spaced."""
-    rows = np.linspace(0, len(vectors) - 1, min(len(vectors), N_SAMPLED)).round().astype(np.int64)
-    kept: Tensor = vectors.detach()[torch.from_numpy(rows)]
+    kept: Tensor = vectors.detach()[torch.from_numpy(evenly(len(vectors), N_SAMPLED))]
     return kept
-
-
-def _symmetric(signed: Range, bits: int) -> Range:
-    """What cells can hold: signed numbers whose least is the largest negated."""
-    high = 2 ** (bits - 1) - 1
-    return Range(signed.scale * signed.high / high, -high, high)

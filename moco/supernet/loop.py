@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -209,13 +210,22 @@ def logloss_of(logits: Tensor, labels: Tensor) -> Tensor:
 
 @contextmanager
 def threads(n_threads: int) -> Iterator[None]:
-    """A number of threads for torch, so that sums keep their order whatever the machine has and does."""
+    """A number of threads for torch, so that sums keep their order whatever the machine has and does.
+
+    NumPy's products get as many: what a chip does to a layer is found from small ones, whose threads would only wait.
+    """
     n_before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     try:
-        yield
+        with _libraries().limit(limits=n_threads, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(n_before)
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def device_named(device: str) -> torch.device:

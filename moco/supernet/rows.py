@@ -75,3 +75,8 @@ class MappedRows:
 def rows_on(rows: Rows | LogPart, device: torch.device) -> TensorRows | MappedRows:
     """Rows ready for training: those in memory go to the device, those of a stored log stay on the disk."""
     return MappedRows(rows, device) if isinstance(rows, LogPart) else TensorRows.of(rows, device)
+
+
+def evenly(n_rows: int, n_at_most: int) -> NDArray[np.int64]:
+    """At most so many row numbers below n_rows, evenly spaced."""
+    return np.linspace(0, n_rows - 1, min(n_rows, n_at_most)).round().astype(np.int64)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from moco.supernet.crossbars import N_SAMPLED, ExactChip, ModelledChip
+from moco.supernet.crossbars import MOST_LOGIT, N_SAMPLED, ExactChip, ModelledChip
 from moco.supernet.forward import Forward, Path
 from moco.supernet.head import fitted_head
 from moco.supernet.metrics import PREDICT_BATCH, Score
@@ -16,9 +16,6 @@ from moco.supernet.numerics import FLOAT, FLOAT_BITS, Arithmetic, Linear, fake_q
 from moco.supernet.rows import TensorRows
 from pimmodel import PimConfig
 from spaces.architecture import HEAD_BITS, Architecture
-
-MOST_LOGIT = 30.0
-"""Beyond it a sigmoid is 0 or 1 in any number of bits that a chip has; useless chips would give logits without end."""
 
 
 class Scorer:

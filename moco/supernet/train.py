@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from moco.data import ClickLog
-from moco.lowering import pim_config
 from moco.recipes import recipe_for
 from moco.settings import TrainSettings
 from moco.supernet.checkpoint import (
@@ -27,7 +27,7 @@ from moco.supernet.checkpoint import (
     trained,
     write_state,
 )
-from moco.supernet.chips import TrainedChip, useful_chips
+from moco.supernet.chips import arithmetic_of_steps
 from moco.supernet.forward import Path as NetworkPath
 from moco.supernet.loop import Trainer, TrainProgress, device_named, logloss_of, threads
 from moco.supernet.network import Supernet, forward_pass
@@ -41,9 +41,6 @@ from spaces.space import Space
 
 N_MONITORED = 8
 """Networks whose median valid log loss says which round is best."""
-
-N_CHIPS = 128
-"""Random chips; the useful ones among them are trained on."""
 
 MONITOR_ROWS = 4000
 """Held-out rows and valid rows with which they are scored after every round."""
@@ -135,12 +132,7 @@ class _Training:
         progress: Callable[[TrainProgress], None] | None,
     ) -> None:
         self._data, self._space, self._settings, self._seed = data, space, settings, seed
-        self._hardware_digest = "" if hardware is None else hardware.digest
-        self._chips: list[TrainedChip] = []
-        self._noise = np.random.default_rng((seed, 5))
-        if hardware is not None and settings.hardware_share > 0:
-            useful = useful_chips(pim_config(hardware.columns(hardware.sample(self._noise, N_CHIPS))))
-            self._chips = [TrainedChip(useful.take(row), self._noise) for row in range(len(useful))]
+        self._hardware = hardware
         held_out = held_out_rows(len(data.train), settings, seed)
         rng = np.random.default_rng((seed, 2))
         self._monitored = list(space.networks(space.canonical(space.sample(rng, N_MONITORED))))
@@ -167,14 +159,13 @@ class _Training:
         """One pass over the train rows, or a part of it; at its end the monitored networks are scored."""
         this = self.trainer.next_round()
         paths = self._paths(this.steps, this.rng)
-        fresh = np.random.default_rng((self._seed, 5, self.trainer.n_rounds_done))
-        self._noise.bit_generator.state = fresh.bit_generator.state
+        arithmetic = self._arithmetic()
         losses: list[Tensor] = []
 
         def loss_of(batch: TensorRows, rows: Tensor) -> Tensor:
             loss = logloss_of(self._auxiliary(torch.cat([rows.flatten(1), batch.dense], dim=1))[:, 0], batch.labels)
             if this.steps[0] >= 0:
-                this_pass = forward_pass(self._supernet, next(paths), batch.dense, rows, self._arithmetic())
+                this_pass = forward_pass(self._supernet, next(paths), batch.dense, rows, next(arithmetic))
                 shared = logloss_of(this_pass.logits(), batch.labels)
                 losses.append(shared.detach())
                 loss = loss + shared
@@ -185,11 +176,12 @@ class _Training:
             self._close_round(self.trainer.mean(losses))
         self.trainer.report_round()
 
-    def _arithmetic(self) -> Arithmetic:
-        """Plain numbers, or those of a random chip."""
-        if not self._chips or self._noise.random() >= self._settings.hardware_share:
-            return FLOAT
-        return self._chips[self._noise.integers(len(self._chips))]
+    def _arithmetic(self) -> Iterator[Arithmetic]:
+        """How each step of the coming round computes: with plain numbers, or as a chip does."""
+        if self._hardware is None:
+            return repeat(FLOAT)
+        rng = np.random.default_rng((self._seed, 5, self.trainer.n_rounds_done))
+        return arithmetic_of_steps(self._hardware, self._settings.hardware_share, rng)
 
     def _paths(self, steps: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NetworkPath]:
         """The path of each step; some are drawn at a time, which is faster."""
@@ -238,7 +230,7 @@ class _Training:
             data_digest=self._data.digest,
             space=self._space.to_dict(),
             space_digest=self._space.digest,
-            hardware_digest=self._hardware_digest,
+            hardware_digest="" if self._hardware is None else self._hardware.digest,
         )
 
     def load(self, state: SavedState) -> None:

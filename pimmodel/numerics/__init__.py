@@ -15,7 +15,7 @@ ADC of limited bits and range, and the codes shifted and added. Device noise is 
 
 from pimmodel.numerics.adc import K_SIGMA, required_adc_bits
 from pimmodel.numerics.encoding import ENCODINGS, Encoding, ProductFormat
-from pimmodel.numerics.exact import SQNR_CAP_DB, exact_product, observed_adc_bits, sqnr_db
+from pimmodel.numerics.exact import SQNR_CAP_DB, exact_product, exact_products, observed_adc_bits, sqnr_db
 from pimmodel.numerics.moments import Distortion, predict_distortion
 from pimmodel.numerics.profile import ColumnStatistics, ProductProfile, profile_product
 
@@ -29,6 +29,7 @@ __all__ = [
     "ProductFormat",
     "ProductProfile",
     "exact_product",
+    "exact_products",
     "observed_adc_bits",
     "predict_distortion",
     "profile_product",

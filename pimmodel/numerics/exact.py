@@ -95,6 +95,67 @@ def exact_product(
     return result
 
 
+def exact_products(
+    x: ArrayLike,
+    w: ArrayLike,
+    chip: PimConfig,
+    *,
+    weight_bits: int = 8,
+    is_signed: bool = False,
+    k_sigma: float = K_SIGMA,
+    profile: ProductProfile | None = None,
+) -> Floats:
+    """`exact_product` of each of N small pairs, such as products of two activations, all at once.
+
+    Args:
+        x: (N, n, in) quantised inputs.
+        w: (N, in, out) quantised weights, each in cells of its own.
+        chip, weight_bits, is_signed, k_sigma: See `exact_product`.
+        profile: Sets k-sigma ranges, the same for all pairs; if None, one of all x and all w.
+
+    Returns:
+        (N, n, out) products, in units of x @ w.
+
+    Raises:
+        TypeError, ValueError: As `exact_product`, or there are not as many x as w.
+    """
+    x, w = np.asarray(x), np.asarray(w)
+    if x.ndim != 3 or w.ndim != 3 or len(x) != len(w):
+        raise ValueError(f"x and w must have shapes (N, n, in) and (N, in, out), got {x.shape} and {w.shape}")
+    n_pairs, n_out = len(w), w.shape[2]
+    words, inputs, matrix = _checked(
+        x.reshape(-1, x.shape[2]), w.swapaxes(0, 1).reshape(w.shape[1], -1), chip, weight_bits, is_signed
+    )
+    check_k_sigma(k_sigma)
+    slices = InputSlices.of(words, int(chip.dac_bits))
+    reach = _reach(words, inputs, matrix, chip, k_sigma, profile).reshape(len(slices.place), -1)
+    steps = int(largest_code(chip.adc_bits, words.encoding))
+    is_narrow = np.all(reach == steps) or max(int(largest_sum(chip)), int(reach.max())) * steps < _FLOAT32_INTEGERS
+    inputs, weights = inputs.reshape(x.shape), matrix.reshape(w.shape[1], n_pairs, n_out)
+
+    result = np.zeros((*x.shape[:2], n_out))
+    chunk = max(1, 8 * _CHUNK // (reach.size * x.shape[1] * n_out))
+    for start in range(0, n_pairs, chunk):
+        pairs = slice(start, min(start + chunk, n_pairs))
+        n_here = pairs.stop - pairs.start
+        for group in _groups(len(weights), chip):
+            x_group, w_group = inputs[pairs, :, group], weights[group, pairs]
+            cells = StoredCells.of(w_group.reshape(len(w_group), -1), words, int(chip.cell_bits))
+            driven = x_group.sum(axis=2) - len(w_group) * slices.offset
+            result[pairs] += driven[:, :, None] * cells.offset.reshape(n_here, 1, n_out)
+            result[pairs] += slices.offset * w_group.sum(axis=0)[:, None]
+            held = cells.cells.reshape(-1, len(w_group), n_here, n_out).transpose(2, 1, 0, 3)
+            sums = slices.levels(x_group) @ held.reshape(n_here, len(w_group), -1)
+            wide: NDArray[Any] = (sums if is_narrow else sums.astype(np.float64)).reshape(*sums.shape[:3], -1, n_out)
+            codes = read_codes(wide, reach[:, None, None, :, None], chip.adc_bits, words.encoding)
+            worth = slices.place[:, None] * (reach / steps) * cells.place
+            signs = cells.sign.reshape(-1, n_here, n_out)
+            for j in range(len(cells.place)):
+                total = worth[:, j] @ codes[:, :, :, j].reshape(len(codes), -1)
+                result[pairs] += total.reshape(n_here, -1, n_out) * signs[j][:, None]
+    return result
+
+
 def observed_adc_bits(
     x: ArrayLike,
     w: ArrayLike,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch import Tensor
 
@@ -17,12 +19,18 @@ from moco.lowering import pim_config
 from moco.oracle import Oracle
 from moco.settings import TrainSettings
 from moco.supernet import TrainedSupernet, train_supernet
-from moco.supernet.crossbars import ExactChip, ModelledChip, Range, numerics_keys
+from moco.supernet.crossbars import ExactChip, ModelledChip, numerics_keys
+from moco.supernet.forward import Path
+from moco.supernet.network import Network, forward_pass
 from moco.supernet.numerics import fake_quantise
+from moco.supernet.ranges import Range
 from pimmodel import PimConfig
 from pimmodel.numerics import exact_product
 from spaces import HARDWARE_SPACE
+from spaces.architecture import Architecture, Block
 from spaces.nasrec import NasrecSpace, nasrec_space
+
+Arrays = NDArray[Any]
 
 LOSSLESS = PimConfig(adc_bits=12)
 ADC_BITS = (4, 5, 6, 7, 8)
@@ -74,6 +82,53 @@ def test_the_exact_product_is_that_of_the_hardware_model(adc_bits: int, is_signe
     plain = (weight @ inputs.rounded(x) + bias[:, None]).numpy()
     is_plain = np.allclose(given_product, plain, atol=1e-3 * np.abs(plain).max())
     assert is_plain == (adc_bits == 12)
+
+
+def by_hand(x: Arrays, weight: Arrays, bias: Arrays, chip: PimConfig, scale: float) -> Arrays:
+    """weight @ x + bias of unsigned x on differential pairs, in plain loops over wordlines, input bits and cells."""
+    inputs = np.clip(np.rint(x * np.float32(1 / scale)), 0, 2 ** int(chip.activation_bits) - 1).astype(np.int64)
+    step = np.abs(weight).max(axis=1) / 127
+    stored = np.rint(weight / step[:, None]).astype(np.int64)
+    n_driven, most = int(chip.n_active_wordlines), 2 ** (int(chip.adc_bits) - 1) - 1
+    unit = n_driven * 1 * 3 / most  # 1-bit inputs, 2-bit cells, full scale
+    sums = np.zeros((len(weight), x.shape[1]))
+    for start in range(0, len(x), n_driven):
+        some = slice(start, start + n_driven)
+        for i in range(int(chip.activation_bits)):
+            driven = (inputs[some] >> i) & 1
+            for j in range(0, 7, 2):
+                cells = np.sign(stored[:, some]) * ((np.abs(stored[:, some]) >> j) & (3 if j < 6 else 1))
+                sums += np.clip(np.rint(cells @ driven / unit), -most, most) * unit * 2.0 ** (i + j)
+    return sums * scale * step[:, None] + bias[:, None]
+
+
+def test_the_exact_network_is_the_one_computed_by_hand() -> None:
+    choices = {"dense_inputs": (0,), "sparse_inputs": (0,), "left": 0, "right": 0, "dense_dim": 16, "sparse_dim": 4}
+    block = Block(dense_operator="fc", sparse_operator="efc", **choices)
+    architecture = Architecture(blocks=(block,), embedding_dim=8)
+    network = Network(architecture, (5, 7, 3), 20, seed=0)
+    rows, dense = numbers(15, 3, 8).abs(), numbers(15, 20, seed=1).abs()
+    chip = PimConfig(
+        crossbar_size=8, n_active_wordlines=8, columns_per_adc=8, adc_bits=4, weight_encoding="differential"
+    )
+    with torch.no_grad():
+        modelled = ModelledChip(chip)
+        forward_pass(network, Path.of(architecture), dense, rows, modelled).logits()
+        modelled.is_calibrating = False
+        found = forward_pass(network, Path.of(architecture), dense, rows, ExactChip(modelled)).logits()
+        plain = forward_pass(network, Path.of(architecture), dense, rows).logits()
+        weights = {
+            name: (fake_quantise(network.weights[f"{name}_weight"], 8).numpy(), network.weights[f"{name}_bias"].numpy())
+            for name in ("b1_fc", "b1_efc", "head")
+        }
+    scales = {name: known.inputs.scale for name, known in modelled._calibrated.items()}
+    assert scales["b1_fc"] == Range.of(dense, 8).scale
+    fc = np.maximum(by_hand(dense.numpy().T, *weights["b1_fc"], chip, scales["b1_fc"]), 0)
+    mixed = rows.numpy().transpose(1, 2, 0).reshape(3, -1)
+    efc = np.maximum(by_hand(mixed, *weights["b1_efc"], chip, scales["b1_efc"]), 0).reshape(4 * 8, -1)
+    head = by_hand(np.concatenate([fc, efc]), *weights["head"], chip, scales["head"])
+    np.testing.assert_allclose(found.numpy(), head[0], rtol=1e-4, atol=1e-5)
+    assert float((found - plain).abs().max()) > 1e-3
 
 
 def test_a_lossless_chip_only_quantises() -> None:

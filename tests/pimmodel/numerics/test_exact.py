@@ -17,7 +17,7 @@ from pimmodel import PimConfig
 from pimmodel.numerics import exact
 from pimmodel.numerics.adc import required_adc_bits
 from pimmodel.numerics.encoding import ENCODINGS, Encoding
-from pimmodel.numerics.exact import SQNR_CAP_DB, exact_product, observed_adc_bits, sqnr_db
+from pimmodel.numerics.exact import SQNR_CAP_DB, exact_product, exact_products, observed_adc_bits, sqnr_db
 from pimmodel.numerics.profile import profile_product
 
 Ints = NDArray[np.int64]
@@ -350,3 +350,31 @@ def test_wrong_arguments(changes: dict[str, Any], error: type[Exception], messag
 def test_adc_bits_outside_1_to_12(adc_bits: int) -> None:
     with pytest.raises(ValueError, match=f"adc_bits must be between 1 and 12, got {adc_bits}"):
         PimConfig(adc_bits=adc_bits)
+
+
+@laws
+@given(products(), st.integers(1, 5))
+def test_many_small_products_are_each_its_own(
+    drawn: tuple[Ints, Ints, PimConfig, int, Encoding, bool], n_pairs: int
+) -> None:
+    x, w, chip, weight_bits, encoding, is_signed = drawn
+    chip = replace(chip, weight_encoding=encoding)
+    rng = np.random.default_rng(0)
+    pairs = [integers(rng, (len(x), *w.shape), chip, weight_bits, is_signed) for _ in range(n_pairs)]
+    profile = profile_product(
+        x,
+        w,
+        activation_bits=int(chip.activation_bits),
+        weight_bits=weight_bits,
+        encoding=encoding,
+        is_signed=is_signed,
+    )
+    many_x, many_w = (np.stack(each) for each in zip(*pairs, strict=True))
+    how: dict[str, Any] = {"weight_bits": weight_bits, "is_signed": is_signed, "profile": profile}
+    found = exact_products(many_x, many_w, chip, **how)
+    np.testing.assert_allclose(found, [exact_product(*pair, chip, **how) for pair in pairs], rtol=1e-9, atol=1e-6)
+
+
+def test_as_many_inputs_as_weights() -> None:
+    with pytest.raises(ValueError, match=r"shapes \(N, n, in\) and \(N, in, out\), got \(2, 1, 3\) and \(1, 3, 2\)"):
+        exact_products(np.ones((2, 1, 3), dtype=int), np.ones((1, 3, 2), dtype=int), PimConfig())
