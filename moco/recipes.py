@@ -36,7 +36,7 @@ MOVIELENS = Recipe(
     supernet=TrainSettings(),
     final=FinalSettings(),
     n_trials=1500,
-    n_checked=10,
+    n_checked=8,
 )
 
 
@@ -99,7 +99,7 @@ RECIPES = {
         supernet=TrainSettings(epochs=20, learning_rate=1e-3, embedding_l2=3e-3, embedding_dropout=0.1),
         final=FinalSettings(epochs=8, learning_rate=2e-3, embedding_dropout=0.0),
         n_trials=2000,
-        n_checked=10,
+        n_checked=8,
     ),
     "criteo": nasrec_recipe(15_000 / 71_625, 0.16),
     "avazu": nasrec_recipe(12_500 / 63_170, 0.20),

@@ -60,8 +60,8 @@ class Range:
         return x.mul(1 / self.scale).round_().clamp_(self.low, self.high)
 
     def integers(self, x: Tensor) -> NDArray[np.int64]:
-        """The same for NumPy."""
-        steps: NDArray[np.int64] = self.steps(x).cpu().numpy().astype(np.int64)
+        """The same for NumPy; what is no number any more, after a chip of no use, counts as 0."""
+        steps: NDArray[np.int64] = torch.nan_to_num(self.steps(x)).cpu().numpy().astype(np.int64)
         return steps
 
 

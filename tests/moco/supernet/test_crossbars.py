@@ -19,7 +19,7 @@ from moco.lowering import pim_config
 from moco.oracle import Oracle
 from moco.settings import TrainSettings
 from moco.supernet import TrainedSupernet, train_supernet
-from moco.supernet.crossbars import ExactChip, ModelledChip, numerics_keys
+from moco.supernet.crossbars import MOST_LOGIT, ExactChip, ModelledChip, numerics_keys
 from moco.supernet.forward import Path
 from moco.supernet.network import Network, forward_pass
 from moco.supernet.numerics import fake_quantise
@@ -252,6 +252,23 @@ def test_scores_order_chips_as_the_exact_products_do(oracle: Oracle, space: Nasr
         modelled = oracle.score(networks, None, chips).logloss
         exact = oracle.exact(networks, None, chips, n_rows=10_000).logloss
         assert spearmanr(modelled, exact).statistic > 0.9
+
+
+def test_numbers_that_a_useless_chip_made_endless_are_borne(
+    log: CtrDataset, supernet: TrainedSupernet, space: NasrecSpace
+) -> None:
+    steps = Range.of(torch.tensor([1.0, np.nan, np.inf, -np.inf]), 8).integers(torch.tensor([np.nan, np.inf, 1.0]))
+    assert steps.tolist()[0] == 0
+    huge = train_supernet(log, space, settings=TrainSettings(epochs=1, embedding_l2=1e-4), seed=1)
+    with torch.no_grad():
+        for name, weight in huge.supernet.weights.items():
+            if name != "head_bias":
+                weight.mul_(1e12)
+    oracle = Oracle(huge, log, n_jobs=1)
+    networks, chips = space.networks(networks_of(space, 12, seed=5)), chips_of(12, seed=6)
+    for scores in (oracle.score(networks, None, chips), oracle.exact(networks, None, chips, n_rows=200)):
+        assert np.isfinite(scores.logloss).all()
+        assert (scores.logloss <= MOST_LOGIT).all()
 
 
 def test_chips_and_networks_come_in_equal_numbers(oracle: Oracle, space: NasrecSpace) -> None:
