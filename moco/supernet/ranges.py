@@ -12,8 +12,9 @@ from torch import Tensor
 CLIPS = (1.0, 0.85, 0.7, 0.55, 0.45, 0.35, 0.27, 0.2)
 """Shares of the largest magnitude at which a range may end; the one of least squared error is taken."""
 
-LEAST = 1e-30
-"""Smaller numbers count as 0: the reciprocal of their step would be beyond float32."""
+LEAST, MOST = 1e-30, 1e15
+"""Smaller numbers count as 0: the reciprocal of their step would be beyond float32. No range goes further than the
+other: the product of two steps would be beyond it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Range:
         least, most = (float(end) for end in x.detach().aminmax()) if x.numel() else (0.0, 0.0)
         low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if least < 0 else (0, 2**bits - 1)
         largest = max(-least, most)
-        return cls(largest * clip / high if LEAST < largest < np.inf else 1.0, low, high)
+        return cls(min(largest, MOST) * clip / high if largest > LEAST else 1.0, low, high)
 
     @classmethod
     def of(cls, sample: Tensor, bits: int) -> Range:
