@@ -133,7 +133,7 @@ def valid_logloss(results: Sequence[FromScratch]) -> dict[str, float]:
 
 
 def _checkpoint(file: Path, design: Design, seed: int) -> Path:
-    return file.with_name(f"{file.stem}-{design.key[:12]}-{seed}.safetensors")
+    return file.absolute().with_name(f"{file.stem}-{design.key[:12]}-{seed}.safetensors")
 
 
 def read_from_scratch(file: Path) -> list[FromScratch]:

@@ -250,8 +250,21 @@ class CodesignStudy:
         )
 
     def front(self) -> list[Design]:
-        """Feasible designs that no other beats in log loss, energy and latency; lowest log loss first."""
-        return self.designs(self.study.front())
+        """Feasible designs that no other beats in log loss, energy and latency; lowest log loss first.
+
+        A design that predicts no better than the mean label is of no use, however little it costs, and left out.
+        """
+        trials, worst = self.study.front(), self.study.objectives[0].reference
+        return self.designs(trials if worst is None else trials.select(trials.values[:, 0] < worst))
+
+    def why_empty(self) -> str:
+        """Why the front is empty: the limit that no design meets, or scores of no use."""
+        if len(self.study.front()) == 0:
+            return f"{self.study.summary()} Raise that limit, or search longer."
+        return (
+            f"None of {len(self.study):,} designs predicts better than the mean label, whose log loss is "
+            f"{self.study.objectives[0].reference:.4f}: train the supernet longer (--epochs), or search longer."
+        )
 
     def designs(self, trials: Trials) -> list[Design]:
         """The stored trials as designs."""

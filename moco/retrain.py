@@ -14,6 +14,7 @@ from torch import Tensor
 from moco.data import ClickLog
 from moco.recipes import recipe_for
 from moco.settings import FinalSettings
+from moco.supernet.average import Averaged
 from moco.supernet.checkpoint import CheckpointError, part, read_tensors, write_tensors
 from moco.supernet.chips import TableRounding, TrainedChip
 from moco.supernet.forward import Path as NetworkPath
@@ -125,6 +126,7 @@ class _Training:
         self._data, self._device, self._hardware, self._seed = data, device, hardware, seed
         self._dropout = settings.embedding_dropout
         self._network = Network(architecture, data.cardinalities, len(data.dense), seed).to(device)
+        self._averaged = Averaged(self._network, settings.average_decay)
         self._path = NetworkPath.of(architecture)
         self._history: list[Score] = []
         self._best: dict[str, Tensor] = {}
@@ -148,6 +150,7 @@ class _Training:
             self._train,
             np.arange(len(data.train)),
             (seed,),
+            after_step=self._averaged.update,
             progress=progress,
         )
 
@@ -165,18 +168,19 @@ class _Training:
             return logloss_of(passed.logits(), batch.labels)
 
         self.trainer.run(self.trainer.next_round(), loss_of)
-        score = score_of(self._network, self._judge) if self._hardware is None else self._on_chip().score(self._judge)
+        network = self._averaged.module
+        score = score_of(network, self._judge) if self._hardware is None else self._on_chip(network).score(self._judge)
         self._history.append(score)
         if score.logloss == min(one.logloss for one in self._history):
             is_last = self.trainer.is_finished  # nothing will change the weights any more
-            weights = {} if is_last else self._network.state_dict()
+            weights = {} if is_last else network.state_dict()
             self._best = {name: value.detach().clone() for name, value in weights.items()}
         self.trainer.note = f"valid log loss {score.logloss:.4f}, AUC {score.auc:.4f}"
         self.trainer.report_round()
 
-    def _on_chip(self) -> NetworkOnChip:
+    def _on_chip(self, network: Network) -> NetworkOnChip:
         assert self._hardware is not None
-        return NetworkOnChip(self._network, self._hardware, self._train)
+        return NetworkOnChip(network, self._hardware, self._train)
 
     def save(self, path: Path) -> None:
         """Everything that the rest of the training depends on."""
@@ -184,6 +188,7 @@ class _Training:
         tensors = {
             **{f"current.{name}": value for name, value in self._network.state_dict().items()},
             **{f"best.{name}": value for name, value in self._best.items()},
+            **{f"average.{name}": value for name, value in self._averaged.state().items()},
             **{f"optimiser.{name}": value for name, value in self.trainer.state().items()},
         }
         write_tensors(path, FORMAT, {"training": self._what, **header}, tensors)
@@ -196,6 +201,7 @@ class _Training:
                 f"{path} holds a training of another network, or with other data, settings or seed: give another file"
             )
         self._network.load_state_dict(part(tensors, "current."))
+        self._averaged.load(part(tensors, "average."))
         self._best = {name: value.to(self._device) for name, value in part(tensors, "best.").items()}
         self._history = [Score(**score) for score in header["history"]]
         self.trainer.load(part(tensors, "optimiser."), header["n_rounds_done"])
@@ -204,13 +210,14 @@ class _Training:
         """The network with its best weights, on the CPU, and its scores on all valid and test rows."""
         lowest = min(score.logloss for score in self._history)
         best = max(index for index, score in enumerate(self._history) if score.logloss == lowest)
+        network = self._averaged.module
         if self._best:
-            self._network.load_state_dict(self._best)
+            network.load_state_dict(self._best)
         rows = self._valid, rows_on(self._data.test, self._device)
         if self._hardware is None:
-            valid, test = (score_of(self._network, part) for part in rows)
+            valid, test = (score_of(network, part) for part in rows)
         else:
-            on_chip = self._on_chip()
+            on_chip = self._on_chip(network)
             valid, test = (on_chip.exact(part, EXACT_ROWS) for part in rows)
         n_epochs = (best + 1) / self.trainer.n_rounds
-        return TrainedNetwork(self._network.cpu().eval(), valid, test, tuple(self._history), n_epochs)
+        return TrainedNetwork(network.cpu().eval(), valid, test, tuple(self._history), n_epochs)

@@ -491,9 +491,9 @@ def require_budget(n_trials: int) -> None:
 
 
 def require_front(study: CodesignStudy) -> None:
-    """ValueError that names the constraint that no design meets, when the front is empty."""
+    """ValueError that says why, when the front is empty."""
     if len(study.study) > 0 and not study.front():
-        raise ValueError(f"{study.study.summary()} Raise that limit, or search longer.")
+        raise ValueError(study.why_empty())
 
 
 def _kept(file: Path, settings: Settings) -> Settings:

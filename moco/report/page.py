@@ -71,7 +71,7 @@ def _lead(inputs: ReportInputs, front: Sequence[Design]) -> str:
         "for low log loss, energy and latency at once."
     )
     if not front:
-        return f"{text} The front is empty: {inputs.study.study.summary()}"
+        return f"{text} The front is empty: {inputs.study.why_empty()}"
     roles = dict(inputs.chosen)
     if "most accurate" not in roles or "knee" not in roles:
         return text

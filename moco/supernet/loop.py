@@ -73,6 +73,7 @@ class Trainer:
         chosen: (N,) the rows that are trained on.
         seed: Key of all randomness.
         n_first_epochs: Epochs at the full learning rate before those of the settings.
+        after_step: Called after every step but those of the first epochs.
         progress: Called every few steps.
 
     Attributes:
@@ -95,6 +96,7 @@ class Trainer:
         seed: tuple[int, ...],
         *,
         n_first_epochs: int = 0,
+        after_step: Callable[[], None] | None = None,
         progress: Callable[[TrainProgress], None] | None = None,
     ) -> None:
         self._ranks = Ranks.here()
@@ -104,6 +106,7 @@ class Trainer:
             )
         self._embedding, self._settings, self._rows = embedding, settings, rows
         self._chosen, self._seed, self._n_first_epochs = chosen, seed, n_first_epochs
+        self._after_step = after_step
         self._progress = progress if self._ranks.rank == 0 else None
         self.n_steps = max(1, len(chosen) // settings.batch_size)
         self.n_rounds = -(-self.n_steps // ROUND_STEPS)
@@ -154,6 +157,8 @@ class Trainer:
             with precision:
                 loss = self._compute(partial(loss_of, batch, rows))
             self._optimiser.step(loss, step)
+            if self._after_step is not None and step >= 0:
+                self._after_step()
             if index % STEPS_BETWEEN_REPORTS == 0:
                 self._report(step)
         self.n_rounds_done += 1

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from moco.data import ClickLog
 from moco.recipes import recipe_for
 from moco.settings import TrainSettings
+from moco.supernet.average import Averaged
 from moco.supernet.checkpoint import (
     CheckpointError,
     Round,
@@ -141,6 +142,7 @@ class _Training:
         self._judge_rows = TensorRows.of(data.valid.rows(judge), device)
         self._supernet = Supernet(space, data.cardinalities, seed).to(device)
         self._auxiliary = _auxiliary(space, seed).to(device)
+        self._averaged = Averaged(self._supernet, settings.average_decay)
         self._history: tuple[Round, ...] = ()
         self._best: dict[str, Tensor] = {}
         self.trainer = Trainer(
@@ -151,6 +153,7 @@ class _Training:
             np.setdiff1d(np.arange(len(data.train)), held_out, assume_unique=True),
             (seed, 3),
             n_first_epochs=settings.embedding_epochs,
+            after_step=self._averaged.update,
             progress=progress,
         )
         self.trainer.note = "embeddings"
@@ -193,7 +196,8 @@ class _Training:
             yield from sample_paths(self._space, settings.strategy, some, rng)
 
     def _close_round(self, train_logloss: float) -> None:
-        scorer = Scorer(self._supernet, self._refit_rows, self._judge_rows)
+        supernet = self._averaged.module
+        scorer = Scorer(supernet, self._refit_rows, self._judge_rows)
         scores = [scorer.score(architecture) for architecture in self._monitored]
         closed = Round(
             n_epochs=self.trainer.n_epochs_done,
@@ -203,7 +207,7 @@ class _Training:
         )
         self._history = (*self._history, closed)
         if best_round(self._history) == closed:
-            self._best = {name: value.detach().clone() for name, value in self._supernet.state_dict().items()}
+            self._best = {name: value.detach().clone() for name, value in supernet.state_dict().items()}
         self._note()
 
     def _note(self) -> None:
@@ -218,6 +222,7 @@ class _Training:
         tensors = {f"supernet.{name}": value for name, value in self._best.items()}
         if not self.trainer.is_finished:
             tensors |= {f"current.{name}": value for name, value in self._supernet.state_dict().items()}
+            tensors |= {f"average.{name}": value for name, value in self._averaged.state().items()}
             tensors |= {f"auxiliary.{name}": value for name, value in self._auxiliary.state_dict().items()}
             tensors |= {f"optimiser.{name}": value for name, value in self.trainer.state().items()}
         return SavedState(
@@ -237,6 +242,7 @@ class _Training:
         """Takes up a training where `state` left it."""
         self._supernet.load_state_dict(part(state.tensors, "current."))
         self._auxiliary.load_state_dict(part(state.tensors, "auxiliary."))
+        self._averaged.load(part(state.tensors, "average."))
         device = self._supernet.embedding.table.device
         self._best = {name: value.to(device) for name, value in part(state.tensors, "supernet.").items()}
         self._history = state.history

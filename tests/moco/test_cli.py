@@ -186,7 +186,8 @@ def test_a_run_its_parts_and_its_refusals(cli: Cli, tmp_path: Path) -> None:
         "unknown calibration 'cmos'", "cost", file, "--calibration", "cmos", "--dense", 4, "--table-rows", "3,3,3"
     )
 
-    cli.fails("a rank needs at least 3 networks, got 2; 0 checks nothing", *run[:-2], "--check", 2)
+    unchecked = (*run[:-1], tmp_path / "unchecked")
+    cli.fails("a rank needs at least 3 networks, got 2; 0 checks nothing", *unchecked, "--check", 2)
     cli.fails("hours must be above 0, got 0.0", *run, "--hours", 0)
     cli.fails("holds a run with seed 0, this asks for 1", *run, "--seed", 1)
     cli.fails("holds a run with population_size 8, this asks for 9", *run[:-4], "--population", 9, "--out", folder)

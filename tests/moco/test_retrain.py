@@ -63,6 +63,13 @@ def test_the_weights_are_those_of_the_best_epoch() -> None:
     assert score_of(result.network, TensorRows.of(data().test, torch.device("cpu"))) == result.test
 
 
+def test_averaged_weights_are_those_that_are_scored_and_kept() -> None:
+    averaged = train_from_scratch(data(), architecture(), settings=replace(SETTINGS, average_decay=0.99))
+    assert averaged.history != trained().history
+    assert averaged.test.auc > 0.7
+    assert score_of(averaged.network, TensorRows.of(data().valid, torch.device("cpu"))) == averaged.valid
+
+
 def test_only_live_parts_have_weights() -> None:
     n_weights = sum(value.numel() for name, value in trained().weights.items() if name != "embedding.table")
     assert n_weights == n_parameters(ArchitectureBatch.of([architecture()]), 2, 4)[0]
@@ -98,7 +105,7 @@ def test_training_for_a_chip() -> None:
 
 def test_a_training_for_a_chip_goes_on_where_it_stopped(tmp_path: Path) -> None:
     chip, file = PimConfig(adc_bits=6), tmp_path / "network.safetensors"
-    settings = replace(SETTINGS, epochs=2)
+    settings = replace(SETTINGS, epochs=2, average_decay=0.9)
 
     def stop(state: TrainProgress) -> None:
         if state.n_rows > 3300:

@@ -42,7 +42,7 @@ def space(data: CtrDataset) -> CodesignSpace:
 
 @pytest.fixture(scope="session")
 def supernet(data: CtrDataset, space: CodesignSpace) -> TrainedSupernet:
-    return train_supernet(data, space.network, settings=TrainSettings(epochs=4, embedding_epochs=1), seed=0)
+    return train_supernet(data, space.network, settings=TrainSettings(epochs=24, embedding_epochs=1), seed=0)
 
 
 @pytest.fixture(scope="session")

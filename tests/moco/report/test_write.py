@@ -13,6 +13,7 @@ from moco.codesign import codesign_space, create_study
 from moco.data import CtrDataset
 from moco.report import ReportInputs, write_report
 from moco.report.words import GLOSSARY
+from moco.runs import require_front
 from moco.supernet import TrainedSupernet, TrainSettings, train_supernet
 from spaces import CodesignSpace
 
@@ -161,6 +162,21 @@ def test_a_front_of_one_design(
     page = Page(write_report(inputs, tmp_path).read_text(encoding="utf-8"))
     assert design.key[:8] in page.text
     assert (tmp_path / "network_most_accurate.png").exists()
+
+
+def test_a_front_of_useless_designs_is_empty_and_says_why(
+    data: CtrDataset, space: CodesignSpace, tmp_path: Path
+) -> None:
+    supernet = train_supernet(data, space.network, settings=TrainSettings(epochs=1, embedding_epochs=0), seed=0)
+    study = create_study("useless", data, space, supernet, n_jobs=1)
+    study.optimize(1)
+    assert len(study.study.front()) == 1
+    assert study.front() == []
+    with pytest.raises(ValueError, match=r"1 designs predicts better than the mean label, whose log loss is 0\.5554"):
+        require_front(study)
+    inputs = ReportInputs(title="Useless", study=study, supernet=supernet)
+    page = Page(write_report(inputs, tmp_path).read_text(encoding="utf-8"))
+    assert "The front is empty: None of 1 designs" in page.text
 
 
 def test_an_empty_front_names_the_hardest_constraint(
