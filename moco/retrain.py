@@ -126,7 +126,6 @@ class _Training:
         self._data, self._device, self._hardware, self._seed = data, device, hardware, seed
         self._dropout = settings.embedding_dropout
         self._network = Network(architecture, data.cardinalities, len(data.dense), seed).to(device)
-        self._averaged = Averaged(self._network, settings.average_decay)
         self._path = NetworkPath.of(architecture)
         self._history: list[Score] = []
         self._best: dict[str, Tensor] = {}
@@ -150,9 +149,11 @@ class _Training:
             self._train,
             np.arange(len(data.train)),
             (seed,),
-            after_step=self._averaged.update,
+            after_step=lambda: self._averaged.update(),
             progress=progress,
         )
+        n_steps = settings.epochs * self.trainer.n_steps
+        self._averaged = Averaged(self._network, settings.average_share * n_steps)
 
     def run_round(self) -> None:
         """One pass over the train rows, or a part of it; at its end the network is scored."""

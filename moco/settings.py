@@ -30,8 +30,8 @@ class LoopSettings:
         embedding_l2: L2 penalty on the whole embedding table, of a large one on the rows of the batch.
         embedding_dropout: Share of embedding values set to zero while training.
         clip_norm: Largest norm of the gradient.
-        average_decay: Of the exponential moving average of the weights, per step; the average is what is scored and
-            kept. 0 keeps the weights of the last step.
+        average_share: Share of the steps over which weights are averaged, exponentially; the average is what is scored
+            and kept. 0 keeps the weights of the last step.
         precision: One of PRECISIONS; "bfloat16" computes products in 16 bits and keeps weights in 32 (torch.autocast).
         n_threads: Of torch on a CPU; results depend on it. More than one pays for wide networks in large batches only.
     """
@@ -46,7 +46,7 @@ class LoopSettings:
     embedding_l2: float
     embedding_dropout: float = 0.2
     clip_norm: float = 10.0
-    average_decay: float = 0.0
+    average_share: float = 0.0
     precision: str = "float32"
     n_threads: int = 1
 
@@ -64,7 +64,7 @@ class LoopSettings:
         check_range(self, "embedding_l2", 0, math.inf)
         check_range(self, "embedding_dropout", 0, 1)
         check_range(self, "warm_up_share", 0, 1)
-        check_range(self, "average_decay", 0, 1)
+        check_range(self, "average_share", 0, 1)
         check_name(self, "optimiser", OPTIMISERS)
         check_name(self, "precision", PRECISIONS)
 

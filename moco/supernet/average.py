@@ -19,13 +19,15 @@ class Averaged(Generic[Module]):
 
     Args:
         module: Whose weights are trained.
-        decay: Of the average, per step; 0 takes the weights as they are.
+        n_steps: Over which is averaged: each step back counts 1 - 1 / n_steps of the one after it. At most 1 takes the
+            weights as they are.
     """
 
-    def __init__(self, module: Module, decay: float) -> None:
+    def __init__(self, module: Module, n_steps: float) -> None:
         self._module = module
         self._average: AveragedModel | None = None
-        if decay > 0:
+        if n_steps > 1:
+            decay = 1 - 1 / n_steps
             self._average = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
 
     @property

@@ -142,7 +142,6 @@ class _Training:
         self._judge_rows = TensorRows.of(data.valid.rows(judge), device)
         self._supernet = Supernet(space, data.cardinalities, seed).to(device)
         self._auxiliary = _auxiliary(space, seed).to(device)
-        self._averaged = Averaged(self._supernet, settings.average_decay)
         self._history: tuple[Round, ...] = ()
         self._best: dict[str, Tensor] = {}
         self.trainer = Trainer(
@@ -153,9 +152,11 @@ class _Training:
             np.setdiff1d(np.arange(len(data.train)), held_out, assume_unique=True),
             (seed, 3),
             n_first_epochs=settings.embedding_epochs,
-            after_step=self._averaged.update,
+            after_step=lambda: self._averaged.update(),
             progress=progress,
         )
+        n_steps = settings.epochs * self.trainer.n_steps
+        self._averaged = Averaged(self._supernet, settings.average_share * n_steps)
         self.trainer.note = "embeddings"
 
     def run_round(self) -> None:

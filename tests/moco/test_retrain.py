@@ -64,7 +64,7 @@ def test_the_weights_are_those_of_the_best_epoch() -> None:
 
 
 def test_averaged_weights_are_those_that_are_scored_and_kept() -> None:
-    averaged = train_from_scratch(data(), architecture(), settings=replace(SETTINGS, average_decay=0.99))
+    averaged = train_from_scratch(data(), architecture(), settings=replace(SETTINGS, average_share=0.1))
     assert averaged.history != trained().history
     assert averaged.test.auc > 0.7
     assert score_of(averaged.network, TensorRows.of(data().valid, torch.device("cpu"))) == averaged.valid
@@ -105,7 +105,7 @@ def test_training_for_a_chip() -> None:
 
 def test_a_training_for_a_chip_goes_on_where_it_stopped(tmp_path: Path) -> None:
     chip, file = PimConfig(adc_bits=6), tmp_path / "network.safetensors"
-    settings = replace(SETTINGS, epochs=2, average_decay=0.9)
+    settings = replace(SETTINGS, epochs=2, average_share=0.1)
 
     def stop(state: TrainProgress) -> None:
         if state.n_rows > 3300:

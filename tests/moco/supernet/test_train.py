@@ -104,7 +104,7 @@ def test_a_training_that_was_stopped_ends_as_an_unbroken_one(tmp_path: Path) -> 
 def test_training_on_chips_is_stopped_and_repeated_like_any(tmp_path: Path) -> None:
     data, file = small_data(), tmp_path / "supernet.safetensors"
     space = codesign_of(space_for(data))
-    settings = replace(SETTINGS, epochs=2, hardware_share=0.5, average_decay=0.9)
+    settings = replace(SETTINGS, epochs=2, hardware_share=0.5, average_share=0.1)
     with pytest.raises(Stopped):
         train_supernet(data, space, settings=settings, checkpoint=file, progress=lambda s: stop_after(6_000, s))
     resumed = train_supernet(data, space, settings=settings, checkpoint=file)
