@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from joblib import Parallel, cpu_count, delayed
 
 from moco.data import ClickLog
@@ -15,7 +16,10 @@ from moco.design import Design
 from moco.files import write_text_whole
 from moco.retrain import FinalSettings, train_from_scratch
 from moco.shares import Shares, share_writer
+from moco.supernet.loop import threads
+from moco.supernet.on_chip import NetworkOnChip
 from moco.supernet.ranks import n_started
+from moco.supernet.rows import rows_on
 from spaces import Architecture
 from studies import knee
 
@@ -27,14 +31,15 @@ PROMISING = "promising"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromScratch:
-    """One chosen design, trained from scratch.
+    """One chosen design, trained from scratch in plain numbers and put on its chip.
 
     Attributes:
         key: The design's key.
         role: Why it was chosen, such as "most accurate" or "knee".
         seed: Of the training.
         n_epochs: Epochs to the valid minimum.
-        valid_logloss: At the valid minimum; likewise the others. Test rows are read once, at the end.
+        valid_logloss: Of the weights there, computed as the chip does by the moment model; likewise the others. Test
+            rows are read once, at the end.
     """
 
     key: str
@@ -167,14 +172,18 @@ def _trained(
         checkpoint=checkpoint,
         progress=share_writer(share),
     )
+    here = torch.device("cpu")
+    with threads(settings.n_threads):
+        on_chip = NetworkOnChip(trained.network, design.hardware, rows_on(data.train, here))
+        valid, test = (on_chip.score(rows_on(part, here)) for part in (data.valid, data.test))
     result = FromScratch(
         key=design.key,
         role=role,
         seed=seed,
         n_epochs=trained.n_epochs,
-        valid_logloss=trained.valid.logloss,
-        valid_auc=trained.valid.auc,
-        test_logloss=trained.test.logloss,
-        test_auc=trained.test.auc,
+        valid_logloss=valid.logloss,
+        valid_auc=valid.auc,
+        test_logloss=test.logloss,
+        test_auc=test.auc,
     )
     return result, checkpoint

@@ -41,7 +41,7 @@ GLOSSARY: Mapping[str, str] = {
     "0.5 is chance, 1 is perfect.",
     "supernet": "One network that holds every operator and width of the space. Trained once, it scores any network of "
     "the space with shared weights.",
-    "from scratch": "The network of one design, trained alone from new weights.",
+    "from scratch": "The network of one design, trained alone from new weights, then computed as its chip does.",
     "Pareto front": "Designs that no other evaluated design beats or equals in all objectives while beating it in one.",
     "hypervolume": "Volume between the front and a fixed reference point: one figure for how good a whole front is.",
     "knee": "The design of the front with the best balance: the least sum of the objectives, each scaled to the front, "

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from moco.chosen import chosen_designs, read_from_scratch
+from moco.chosen import chosen_designs, read_from_scratch, train_chosen
+from moco.data import load_dataset
 from moco.design import Design
-from pimmodel import ISAAC
+from moco.settings import FinalSettings
+from pimmodel import ISAAC, PimConfig
 from spaces import from_compact
 
 FIRST = Design(
@@ -68,3 +70,17 @@ def test_results_that_are_not(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(ValueError, match="does not hold results of training from scratch"):
             read_from_scratch(file)
+
+
+def test_trained_designs_are_scored_on_their_chips(tmp_path: Path) -> None:
+    data = load_dataset("synthetic", n_rows=3000, n_fields=4, n_dense=2, max_cardinality=12)
+    lossless = replace(FIRST, n_dense=2, cardinalities=data.cardinalities, hardware=PimConfig(adc_bits=12))
+    lossy = replace(lossless, key="lossy", hardware=PimConfig(adc_bits=2, activation_bits=4))
+    chosen = [("most accurate", lossless), ("knee", lossy)]
+    settings = FinalSettings(epochs=4, batch_size=64, embedding_l2=1e-4, embedding_dropout=0.0)
+    good, bad = train_chosen(data, chosen, tmp_path / "results.json", settings=settings, n_jobs=1)
+    assert good.n_epochs == bad.n_epochs
+    assert good.test_auc > bad.test_auc + 0.02
+    again = train_chosen(data, chosen, tmp_path / "results.json", settings=settings, n_jobs=1)
+    assert [good, bad] == again
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
