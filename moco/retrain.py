@@ -103,9 +103,9 @@ def train_from_scratch(
         training = _Training(data, architecture, hardware, settings, seed, device_named(device), progress)
         if path is not None and path.exists():
             training.load(path)
-        while not training.trainer.is_finished:
+        while not training.is_finished:
             training.run_round()
-            if path is not None and not training.trainer.is_finished:
+            if path is not None and not training.is_finished:
                 training.trainer.keep(lambda: training.save(path))
         return training.result()
 
@@ -124,6 +124,7 @@ class _Training:
         progress: Callable[[TrainProgress], None] | None,
     ) -> None:
         self._data, self._device, self._hardware, self._seed = data, device, hardware, seed
+        self._patience = settings.patience
         self._dropout = settings.embedding_dropout
         self._network = Network(architecture, data.cardinalities, len(data.dense), seed).to(device)
         self._path = NetworkPath.of(architecture)
@@ -155,6 +156,19 @@ class _Training:
         n_steps = settings.epochs * self.trainer.n_steps
         self._averaged = Averaged(self._network, settings.average_share * n_steps)
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether all epochs are done, or the last rounds made nothing better."""
+        if not self._history or self.trainer.is_finished:
+            return self.trainer.is_finished
+        return len(self._history) - self._n_best >= self._patience * self.trainer.n_rounds
+
+    @property
+    def _n_best(self) -> int:
+        """Rounds done at the end of the best one; of equal ones the last."""
+        losses = [score.logloss for score in self._history]
+        return len(losses) - losses[::-1].index(min(losses))
+
     def run_round(self) -> None:
         """One pass over the train rows, or a part of it; at its end the network is scored."""
         arithmetic: Arithmetic = FLOAT
@@ -172,7 +186,7 @@ class _Training:
         network = self._averaged.module
         score = score_of(network, self._judge) if self._hardware is None else self._on_chip(network).score(self._judge)
         self._history.append(score)
-        if score.logloss == min(one.logloss for one in self._history):
+        if self._n_best == len(self._history):
             is_last = self.trainer.is_finished  # nothing will change the weights any more
             weights = {} if is_last else network.state_dict()
             self._best = {name: value.detach().clone() for name, value in weights.items()}
@@ -209,8 +223,6 @@ class _Training:
 
     def result(self) -> TrainedNetwork:
         """The network with its best weights, on the CPU, and its scores on all valid and test rows."""
-        lowest = min(score.logloss for score in self._history)
-        best = max(index for index, score in enumerate(self._history) if score.logloss == lowest)
         network = self._averaged.module
         if self._best:
             network.load_state_dict(self._best)
@@ -220,5 +232,5 @@ class _Training:
         else:
             on_chip = self._on_chip(network)
             valid, test = (on_chip.exact(part, EXACT_ROWS) for part in rows)
-        n_epochs = (best + 1) / self.trainer.n_rounds
+        n_epochs = self._n_best / self.trainer.n_rounds
         return TrainedNetwork(network.cpu().eval(), valid, test, tuple(self._history), n_epochs)

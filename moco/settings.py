@@ -74,12 +74,20 @@ class FinalSettings(LoopSettings):
     """How one network is trained from scratch, and stopped at its lowest valid log loss; see `LoopSettings`.
 
     The penalty on embeddings is large, since they overfit first.
+
+    Attributes:
+        patience: Epochs in a row without a lower valid log loss after which the training ends.
     """
 
     epochs: int = 5
     batch_size: int = 1024
     learning_rate: float = 3e-3
     embedding_l2: float = 1e-2
+    patience: int = 2
+
+    def __post_init__(self) -> None:
+        LoopSettings.__post_init__(self)
+        check_positive(self, "patience")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,6 +70,16 @@ def test_averaged_weights_are_those_that_are_scored_and_kept() -> None:
     assert score_of(averaged.network, TensorRows.of(data().valid, torch.device("cpu"))) == averaged.valid
 
 
+def test_training_ends_when_nothing_gets_better_any_more() -> None:
+    overfitting = FinalSettings(epochs=40, batch_size=64, learning_rate=2e-2, embedding_l2=0, embedding_dropout=0)
+    result = train_from_scratch(data(), architecture(), settings=overfitting)
+    losses = [score.logloss for score in result.history]
+    assert len(losses) == result.n_epochs + overfitting.patience < 40
+    assert min(losses) == losses[round(result.n_epochs) - 1]
+    longer = train_from_scratch(data(), architecture(), settings=replace(overfitting, patience=3))
+    assert longer.history[: len(losses)] == result.history
+
+
 def test_only_live_parts_have_weights() -> None:
     n_weights = sum(value.numel() for name, value in trained().weights.items() if name != "embedding.table")
     assert n_weights == n_parameters(ArchitectureBatch.of([architecture()]), 2, 4)[0]
@@ -84,7 +94,7 @@ def test_seeds_repeat_and_differ() -> None:
     assert not first["weights.head_weight"].equal(other["weights.head_weight"])
 
 
-@pytest.mark.parametrize(("name", "value"), [("epochs", 0), ("batch_size", 0), ("learning_rate", -1.0)])
+@pytest.mark.parametrize(("name", "value"), [("epochs", 0), ("batch_size", 0), ("learning_rate", -1.0), ("patience", 0)])
 def test_settings_are_checked(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} must be positive, got {value}"):
         FinalSettings(**{name: value})  # type: ignore[arg-type]

@@ -1,0 +1,233 @@
+"""The end that counts: is the best design of a search better than what the same time buys without a supernet?
+
+Three ways to spend the same hours on two cores, each repeated with several seeds:
+
+- moco: `moco run --hours H`, supernet, search and training from scratch together;
+- MACs: the same search and the same choice of what to train, steered by counting multiply-accumulates (more is
+  better) in place of the supernet's score; the time of the supernet goes to training;
+- random: random networks, each on the cheapest of 100 random chips whose ADC loses nothing, trained one after another.
+
+Of each way the trained design with the lowest valid log loss is taken: without a cap, and under caps of 1/2, 1/4 and
+1/10 of a random design's median energy. It is judged by training it anew with three other seeds: log loss and AUC on
+the test rows, computed as its chip does. Everything is kept in the folder, so the benchmark goes on where it stopped.
+
+python -m tests.benchmarks.end movielens-100k [--path P] [--hours 0.1] [--repeats 3] [--folder runs/end]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from moco.budget import Budget
+from moco.chosen import FromScratch, read_from_scratch, train_chosen, valid_logloss
+from moco.codesign import CodesignStudy, design_costs, objectives
+from moco.design import Design, read_design
+from moco.known import known_designs
+from moco.oracle import Oracle, Scores
+from moco.runs import Run, RunSettings, SearchSettings, run
+from moco.spread import log_macs
+from pimmodel import PimConfig, find_calibration
+from spaces import ArchitectureBatch, CodesignSpace, Genomes
+from studies import Study
+
+CAPS = {"none": np.inf, "1/2": 0.5, "1/4": 0.25, "1/10": 0.1}
+"""Shares of a random design's median energy."""
+
+N_CHIPS = 100
+"""Random chips of which a random network takes the cheapest."""
+
+N_MEDIAN = 1000
+N_MACS_TRIALS = 5000
+JUDGED_SEEDS = (1001, 1002, 1003)
+WAYS = ("moco", "MACs", "random")
+
+
+class MacsOracle:
+    """Scores by the logarithm of multiply-accumulates alone: more is better."""
+
+    def __init__(self, space: CodesignSpace) -> None:
+        self._space = space.network
+
+    def score(
+        self,
+        networks: ArchitectureBatch,
+        table_bits: ArrayLike | None = None,
+        chips: PimConfig | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Scores:
+        """As `Oracle.score`; never above 0, so that every design counts as useful."""
+        return Scores(-log_macs(self._space, self._space.genomes(networks)), np.full(len(networks), 0.5))
+
+
+def lossless_random(this: Run, rng: np.random.Generator, n: int) -> Genomes:
+    """(n, P) random networks, each on the cheapest of N_CHIPS random chips whose ADC loses nothing."""
+    space = this.space
+    found = []
+    while len(found) < n:
+        genomes = space.sample(rng, N_CHIPS)
+        genomes[:, : len(space.network.blocks)] = genomes[0, : len(space.network.blocks)]
+        costs = design_costs(this.data, space, space.canonical(genomes))
+        energy = np.where(costs.adc_shortfall_bits <= 0, costs.estimate.energy_pj, np.inf)
+        if np.isfinite(energy.min()):
+            found.append(genomes[energy.argmin()])
+    return space.canonical(np.array(found))
+
+
+def steered_by_macs(this: Run, folder: Path, seed: int) -> CodesignStudy:
+    """The study of a search that never asks a supernet."""
+    model = find_calibration("isaac32")
+    study = Study(
+        "macs",
+        this.space,
+        objectives(this.data, this.space, model),
+        storage=folder / "study.db",
+        seed=seed,
+        known=known_designs(this.space),
+    )
+    oracle = cast(Oracle, MacsOracle(this.space))
+    return CodesignStudy(this.data, this.space, oracle, study, model, this.data.cardinalities)
+
+
+def designs_of(this: Run, genomes: Genomes) -> list[Design]:
+    """Random designs, through a study that only costs them."""
+    model = find_calibration("isaac32")
+    study = Study("random", this.space, objectives(this.data, this.space, model), engine="random", known=genomes)
+    oracle = cast(Oracle, MacsOracle(this.space))
+    holder = CodesignStudy(this.data, this.space, oracle, study, model, this.data.cardinalities)
+    holder.optimize(len(genomes))
+    return holder.designs(study.trials())
+
+
+def spend(way: str, settings: RunSettings, folder: Path, hours: float) -> None:
+    """Spends the hours one way; the folder then holds from_scratch.json and designs.json."""
+    if (folder / "designs.json").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if way == "moco":
+        study = run(folder, settings, SearchSettings(), 10**6, hours=hours)
+        designs = study.designs(study.study.trials())
+    else:
+        this = Run(folder, settings)
+        budget = Budget(hours, json.loads(_text(folder / "seconds.json", "{}")))
+        if way == "MACs":
+            study = steered_by_macs(this, folder, settings.seed)
+            study.optimize(N_MACS_TRIALS)
+            this.train_promising(study, budget)
+            designs = study.designs(study.study.trials())
+        else:
+            designs = train_random(this, budget, folder, settings.seed)
+    trained = valid_logloss(read_from_scratch(folder / "from_scratch.json"))
+    kept = [json.loads(design.to_json()) for design in designs if design.key in trained]
+    (folder / "designs.json").write_text(json.dumps(kept))
+
+
+def train_random(this: Run, budget: Budget, folder: Path, seed: int) -> list[Design]:
+    """Trains random designs, two at a time, until the time is over."""
+    rng = np.random.default_rng((seed, 99))
+    designs: list[Design] = []
+    longest_s = 0.0
+    while budget.left_s > longest_s:
+        start_s = time.monotonic()
+        some = designs_of(this, lossless_random(this, rng, 2))
+        train_chosen(
+            this.whole_data,
+            [("random", design) for design in some],
+            folder / "from_scratch.json",
+            settings=this.recipe.final,
+            seed=seed,
+        )
+        designs += some
+        longest_s = max(longest_s, time.monotonic() - start_s)
+    return designs
+
+
+def median_energy_pj(this: Run) -> float:
+    """Of random designs whose ADC loses nothing, each on a chip of its own."""
+    genomes = this.space.canonical(this.space.sample(np.random.default_rng(0), N_MEDIAN))
+    costs = design_costs(this.data, this.space, genomes)
+    return float(np.median(costs.estimate.energy_pj[costs.adc_shortfall_bits <= 0]))
+
+
+def best_design(folder: Path, cap_pj: float) -> Design | None:
+    """The trained design of lowest valid log loss under a cap."""
+    trained = valid_logloss(read_from_scratch(folder / "from_scratch.json"))
+    designs = [stored_design(entry) for entry in json.loads((folder / "designs.json").read_text())]
+    allowed = [design for design in designs if design.energy_pj <= cap_pj]
+    return min(allowed, key=lambda design: trained[design.key], default=None)
+
+
+def stored_design(entry: dict[str, Any]) -> Design:
+    """The design of an entry of designs.json."""
+    parts = read_design(json.dumps(entry))
+    named = {field.name: getattr(parts, field.name) for field in fields(parts)}
+    return Design(key=entry["key"], **named, **entry["supernet_score_and_costs"])
+
+
+def judged(this: Run, design: Design, file: Path) -> list[FromScratch]:
+    """The design trained anew with each of JUDGED_SEEDS."""
+    return [
+        train_chosen(this.whole_data, [("judged", design)], file, settings=this.recipe.final, seed=seed, n_jobs=1)[0]
+        for seed in JUDGED_SEEDS
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset")
+    parser.add_argument("--path")
+    parser.add_argument("--hours", type=float, default=0.1)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--folder", type=Path, default=Path("runs/end"))
+    given = parser.parse_args()
+    folder = given.folder / given.dataset
+    first = Run(folder / "first", RunSettings(dataset=given.dataset, path=given.path), keep=False)
+    median_pj = median_energy_pj(first)
+    print(
+        f"{given.dataset}: {given.hours:g} hours each, median energy of random designs {median_pj:,.0f} pJ", flush=True
+    )
+    table: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
+    for repeat in range(given.repeats):
+        settings = RunSettings(dataset=given.dataset, path=given.path, seed=repeat)
+        this = Run(folder / "first", settings, keep=False)
+        for way in WAYS:
+            place = folder / f"{way}-{repeat}"
+            spend(way, settings, place, given.hours)
+            for cap, share in CAPS.items():
+                design = best_design(place, share * median_pj)
+                if design is None:
+                    print(f"repeat {repeat}, cap {cap:<4} {way:<6} no design", flush=True)
+                    continue
+                runs = judged(this, design, place / "judged.json")
+                figures = np.array([[one.test_logloss, one.test_auc] for one in runs])
+                table.setdefault((cap, way), []).append(figures.mean(axis=0))
+                n_trained = len(read_from_scratch(place / "from_scratch.json"))
+                print(
+                    f"repeat {repeat}, cap {cap:<4} {way:<6} test log loss {np.round(figures[:, 0], 4).tolist()}, "
+                    f"AUC {np.round(figures[:, 1], 4).tolist()}, {design.energy_pj:,.0f} pJ, {design.macs:,} MACs, "
+                    f"best of {n_trained}",
+                    flush=True,
+                )
+    for (cap, way), means in table.items():
+        values = np.array(means)
+        spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(2)
+        print(
+            f"cap {cap:<4} {way:<6} test log loss {values[:, 0].mean():.4f} +- {spread[0]:.4f}, "
+            f"AUC {values[:, 1].mean():.4f} +- {spread[1]:.4f}, {len(values)} repeats"
+        )
+
+
+def _text(file: Path, otherwise: str) -> str:
+    return file.read_text() if file.exists() else otherwise
+
+
+if __name__ == "__main__":
+    main()
