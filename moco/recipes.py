@@ -62,6 +62,7 @@ _NASREC_FINAL = FinalSettings(
     embedding_l2=0.0,
     embedding_dropout=0.0,
     clip_norm=5.0,
+    average_share=0.0,
 )
 
 
@@ -97,7 +98,7 @@ RECIPES = {
         dense_dims=(16, 32, 64, 128, 256),
         sparse_dims=(4, 8, 16),
         supernet=TrainSettings(epochs=20, learning_rate=1e-3, embedding_l2=3e-3, embedding_dropout=0.1),
-        final=FinalSettings(epochs=8, learning_rate=2e-3, embedding_dropout=0.0),
+        final=FinalSettings(epochs=16, embedding_dropout=0.0),
         n_trials=2000,
         n_checked=8,
     ),
@@ -127,6 +128,13 @@ def recipe_for(data: ClickLog) -> Recipe:
         supernet=TrainSettings(
             epochs=1, batch_size=512, learning_rate=1e-3, embedding_epochs=0, embedding_l2=0.0, embedding_dropout=0.0
         ),
-        final=FinalSettings(epochs=1, batch_size=512, learning_rate=1e-3, embedding_l2=0.0, embedding_dropout=0.0),
+        final=FinalSettings(
+            epochs=1,
+            batch_size=512,
+            learning_rate=1e-3,
+            embedding_l2=0.0,
+            embedding_dropout=0.0,
+            average_share=0.0,
+        ),
         n_trials=2000,
     )

@@ -94,7 +94,9 @@ def test_seeds_repeat_and_differ() -> None:
     assert not first["weights.head_weight"].equal(other["weights.head_weight"])
 
 
-@pytest.mark.parametrize(("name", "value"), [("epochs", 0), ("batch_size", 0), ("learning_rate", -1.0), ("patience", 0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("epochs", 0), ("batch_size", 0), ("learning_rate", -1.0), ("patience", 0)]
+)
 def test_settings_are_checked(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} must be positive, got {value}"):
         FinalSettings(**{name: value})  # type: ignore[arg-type]

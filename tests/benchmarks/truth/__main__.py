@@ -1,4 +1,4 @@
-"""Truths: networks of two data sets, spread evenly over log MACs, trained from scratch with two seeds each.
+"""Truths: networks of three data sets, spread evenly over log MACs, trained from scratch with two seeds each.
 
 python -m tests.benchmarks.truth frappe [--networks 60] [--seeds 2] [--jobs 2]   trains what is missing; goes on
 python -m tests.benchmarks.truth frappe --qualify                                8 networks x 2 seeds, then the verdict
@@ -35,6 +35,8 @@ def dataset(name: str) -> CtrDataset:
     """The data of a truth."""
     if name == "frappe":
         return load_dataset("frappe", SHARED / "frappe")
+    if name == "movielens-100k":
+        return load_dataset(name)
     return load_dataset("synthetic", n_rows=1_000_000, interaction_order=3, max_cardinality=1000)
 
 
@@ -73,7 +75,7 @@ def show(truth: Truth, space: NasrecSpace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", choices=("frappe", "synthetic"))
+    parser.add_argument("data", choices=("frappe", "movielens-100k", "synthetic"))
     parser.add_argument("--networks", type=int, default=N_NETWORKS)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--jobs", type=int, help="processes; one a core when left out")
