@@ -15,7 +15,7 @@ from moco.data import ClickLog
 from moco.recipes import recipe_for
 from moco.settings import FinalSettings
 from moco.supernet.average import Averaged
-from moco.supernet.checkpoint import CheckpointError, part, read_tensors, write_tensors
+from moco.supernet.checkpoint import CheckpointError, part, read_tensors, weights_digest, write_tensors
 from moco.supernet.chips import TableRounding, TrainedChip
 from moco.supernet.forward import Path as NetworkPath
 from moco.supernet.loop import Trainer, TrainProgress, device_named, logloss_of, threads
@@ -72,6 +72,7 @@ def train_from_scratch(
     settings: FinalSettings | None = None,
     seed: int = 0,
     device: str = "cpu",
+    start: Network | None = None,
     hardware: PimConfig | None = None,
     checkpoint: str | Path | None = None,
     progress: Callable[[TrainProgress], None] | None = None,
@@ -87,6 +88,7 @@ def train_from_scratch(
         settings: Of the training; those of the data set's recipe when left out.
         seed: Of first weights, rows and dropout.
         device: "cpu", "auto", or another that torch knows.
+        start: First weights, such as those that a supernet's `cut_out` gives; drawn by the seed when left out.
         hardware: One chip to train for, its activations, tables and converters in every step; what converters do to a
             layer is found anew each round. None trains with plain numbers.
         checkpoint: File that is written between rounds. When it is there, training goes on from it.
@@ -94,13 +96,13 @@ def train_from_scratch(
 
     Raises:
         CheckpointError: The file is damaged, or of another training.
-        ValueError: The device cannot be used, or a bit width cannot be computed.
+        ValueError: The device cannot be used, a bit width cannot be computed, or start is of another architecture.
         FloatingPointError: The loss is not finite any more.
     """
     settings = settings or recipe_for(data).final
     path = None if checkpoint is None else Path(checkpoint)
     with threads(settings.n_threads):
-        training = _Training(data, architecture, hardware, settings, seed, device_named(device), progress)
+        training = _Training(data, architecture, start, hardware, settings, seed, device_named(device), progress)
         if path is not None and path.exists():
             training.load(path)
         while not training.is_finished:
@@ -117,6 +119,7 @@ class _Training:
         self,
         data: ClickLog,
         architecture: Architecture,
+        start: Network | None,
         hardware: PimConfig | None,
         settings: FinalSettings,
         seed: int,
@@ -127,6 +130,10 @@ class _Training:
         self._patience = settings.patience
         self._dropout = settings.embedding_dropout
         self._network = Network(architecture, data.cardinalities, len(data.dense), seed).to(device)
+        if start is not None:
+            if start.architecture != architecture:
+                raise ValueError("start must be a network of the architecture that is trained, it is of another one")
+            self._network.load_state_dict(start.state_dict())
         self._path = NetworkPath.of(architecture)
         self._history: list[Score] = []
         self._best: dict[str, Tensor] = {}
@@ -135,6 +142,7 @@ class _Training:
             "architecture": asdict(architecture),
             "settings": asdict(settings),
             "seed": seed,
+            "start": "" if start is None else weights_digest(start.state_dict()),
             "hardware": None if hardware is None else hardware.to_json(),
         }
         self._valid = rows_on(data.valid, device)

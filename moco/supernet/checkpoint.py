@@ -76,11 +76,7 @@ class TrainedSupernet:
     def digest(self) -> str:
         """16 hexadecimal digits that change with any weight, with the data, the space, the settings or the seed."""
         header = [self.data_digest, self.supernet.space.digest, asdict(self.settings), self.seed]
-        whole = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-        for name, tensor in sorted(self.supernet.state_dict().items()):
-            whole.update(name.encode())
-            whole.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        return whole.hexdigest()[:16]
+        return weights_digest(self.supernet.state_dict(), json.dumps(header, sort_keys=True))
 
     def summary(self) -> str:
         """One line for people."""
@@ -236,6 +232,15 @@ def trained(path: Path, state: SavedState, data: ClickLog, space: NasrecSpace) -
     except RuntimeError as error:
         raise CheckpointError(f"the weights of {path} do not fit the space: {error}") from error
     return TrainedSupernet(supernet, state.settings, state.seed, state.history, state.data_digest)
+
+
+def weights_digest(weights: Mapping[str, Tensor], beside: str = "") -> str:
+    """16 hexadecimal digits that change with any weight, its name, or the text beside them."""
+    whole = hashlib.sha256(beside.encode())
+    for name, tensor in sorted(weights.items()):
+        whole.update(name.encode())
+        whole.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return whole.hexdigest()[:16]
 
 
 def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

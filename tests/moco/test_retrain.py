@@ -64,8 +64,9 @@ def test_the_weights_are_those_of_the_best_epoch() -> None:
 
 
 def test_averaged_weights_are_those_that_are_scored_and_kept() -> None:
-    averaged = train_from_scratch(data(), architecture(), settings=replace(SETTINGS, average_share=0.1))
-    assert averaged.history != trained().history
+    averaged = trained()
+    last = train_from_scratch(data(), architecture(), settings=replace(SETTINGS, average_share=0))
+    assert averaged.history != last.history
     assert averaged.test.auc > 0.7
     assert score_of(averaged.network, TensorRows.of(data().valid, torch.device("cpu"))) == averaged.valid
 
@@ -131,3 +132,14 @@ def test_a_training_for_a_chip_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert resumed.test == unbroken.test
     with pytest.raises(CheckpointError, match="of another network, or with other data, settings or seed"):
         train_from_scratch(data(), architecture(), settings=settings, checkpoint=file)
+
+
+def test_a_network_that_starts_from_trained_weights_is_better_at_once() -> None:
+    one_epoch = replace(SETTINGS, epochs=1, learning_rate=1e-3)
+    tuned = train_from_scratch(data(), architecture(), settings=one_epoch, start=trained().network)
+    anew = train_from_scratch(data(), architecture(), settings=one_epoch)
+    assert tuned.valid.logloss < anew.valid.logloss - 0.01
+    assert score_of(trained().network, TensorRows.of(data().valid, torch.device("cpu"))) == trained().valid
+    other = replace(architecture(), blocks=architecture().blocks[:1])
+    with pytest.raises(ValueError, match="start must be a network of the architecture that is trained"):
+        train_from_scratch(data(), other, settings=one_epoch, start=trained().network)
