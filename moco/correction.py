@@ -46,7 +46,9 @@ class Correction:
     _model: Any
 
     @classmethod
-    def fit(cls, score: ArrayLike, features: ArrayLike, truth: ArrayLike, seed: int = 0) -> Correction:
+    def fit(
+        cls, score: ArrayLike, features: ArrayLike, truth: ArrayLike, seed: int = 0, reads: str | None = None
+    ) -> Correction:
         """The model that orders held-out designs best.
 
         Args:
@@ -54,6 +56,7 @@ class Correction:
             features: (n, K) of the networks, as `network_features` gives them.
             truth: (n,) log loss after training from scratch.
             seed: Of the splits.
+            reads: SCORE, NETWORK or BOTH to use that model, whatever the held-out designs say.
 
         Raises:
             ValueError: There are fewer than 2 designs.
@@ -61,8 +64,9 @@ class Correction:
         scores, networks, truths = (np.asarray(values, dtype=np.float64) for values in (score, features, truth))
         if len(truths) < 2:
             raise ValueError(f"a correction needs 2 designs trained from scratch, got {len(truths)}")
-        if len(truths) < LEAST_DESIGNS:
-            return cls(SCORE, {}, _fitted(_inputs(SCORE, scores, networks), truths))
+        if len(truths) < LEAST_DESIGNS or reads is not None:
+            reads = reads or SCORE
+            return cls(reads, {}, _fitted(_inputs(reads, scores, networks), truths))
         taus: dict[str, list[float]] = {name: [] for name in (SCORE, NETWORK, BOTH, "plain score")}
         splits = RepeatedKFold(n_splits=N_FOLDS, n_repeats=N_REPEATS, random_state=seed)
         for known, held_out in splits.split(truths):

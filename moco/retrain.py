@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +32,9 @@ __all__ = ["FinalSettings", "TrainedNetwork", "train_from_scratch"]
 
 JUDGE_ROWS = 200_000
 """Most valid rows on which rounds are compared; the chosen weights are scored on all."""
+
+LEARNED = 0.99
+"""A network whose log loss is above this share of what predicting the mean label gives has not begun to learn."""
 
 EXACT_ROWS = 10_000
 """Most valid rows and most test rows for the final scores of a network on a chip."""
@@ -112,6 +116,12 @@ def train_from_scratch(
         return training.result()
 
 
+def begun_below(data: ClickLog) -> float:
+    """The valid log loss above which a network has not begun to learn: nearly that of predicting the mean label."""
+    mean = min(max(data.train.label_mean, 1e-9), 1 - 1e-9)
+    return -LEARNED * (mean * math.log(mean) + (1 - mean) * math.log(1 - mean))
+
+
 class _Training:
     """A training under way."""
 
@@ -128,6 +138,7 @@ class _Training:
     ) -> None:
         self._data, self._device, self._hardware, self._seed = data, device, hardware, seed
         self._patience = settings.patience
+        self._begun_below = begun_below(data)
         self._dropout = settings.embedding_dropout
         self._network = Network(architecture, data.cardinalities, len(data.dense), seed).to(device)
         if start is not None:
@@ -166,8 +177,9 @@ class _Training:
 
     @property
     def is_finished(self) -> bool:
-        """Whether all epochs are done, or the last rounds made nothing better."""
-        if not self._history or self.trainer.is_finished:
+        """Whether all epochs are done, or the last ones made a network that has begun to learn no better."""
+        has_begun = any(score.logloss < self._begun_below for score in self._history)
+        if self.trainer.is_finished or not has_begun:
             return self.trainer.is_finished
         return len(self._history) - self._n_best >= self._patience * self.trainer.n_rounds
 

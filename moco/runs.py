@@ -42,13 +42,10 @@ from moco.spread import spread_networks
 from moco.supernet import TrainedSupernet, TrainProgress, train_supernet
 from moco.supernet.ranks import n_started
 from moco.truth import train_truth
-from moco.validation import Validation, validate
+from moco.validation import LEAST_NETWORKS, Validation, validate
 from pimmodel import find_calibration
 from spaces import CodesignSpace
 from studies import ENGINES, is_non_dominated
-
-LEAST_CHECKED = 3
-"""Networks without which there is no rank."""
 
 MANY_TRAINED = 8
 """Designs trained from scratch, from which on they and not supernet scores say which to look at."""
@@ -225,8 +222,8 @@ class Run:
         stored = self.stored_validation()
         if n_networks == 0 or (stored is not None and stored.n_networks >= n_networks):
             return stored
-        if n_networks < LEAST_CHECKED:
-            raise ValueError(f"a rank needs at least {LEAST_CHECKED} networks, got {n_networks}; 0 checks nothing")
+        if n_networks < LEAST_NETWORKS:
+            raise ValueError(f"a rank needs at least {LEAST_NETWORKS} networks, got {n_networks}; 0 checks nothing")
         supernet, space = self.supernet, self.space.network
         with self._timed("rank fidelity"), progress_bar("checking ranks", "trainings") as bar:
             truth = train_truth(

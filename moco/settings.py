@@ -77,7 +77,8 @@ class FinalSettings(LoopSettings):
     Averaged weights predict better than the last ones do, and differ less from seed to seed.
 
     Attributes:
-        patience: Epochs in a row without a lower valid log loss after which the training ends.
+        patience: Epochs in a row without a lower valid log loss after which the training ends, once a network predicts
+            better than the mean label.
     """
 
     epochs: int = 8

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from moco.data import ClickLog
 from moco.files import write_text_whole
-from moco.retrain import train_from_scratch
+from moco.retrain import begun_below, train_from_scratch
 from moco.settings import FinalSettings
 from spaces.nasrec import NasrecSpace
 from spaces.space import Genomes
@@ -84,6 +84,11 @@ class Truth:
         for run in self.runs:
             table.writerow({**asdict(run), "n_epochs": f"{run.n_epochs:.6g}"})
         write_text_whole(folder / f"{name}.csv", text.getvalue())
+
+    def without_failures(self, data: ClickLog) -> Truth:
+        """Without the runs that never began to learn: what they say is chance, not the network."""
+        worst = begun_below(data)
+        return Truth(self.what, tuple(run for run in self.runs if run.valid_logloss < worst))
 
     @property
     def genomes(self) -> Genomes:

@@ -28,6 +28,9 @@ CONTROLS = {"more MACs": "log_macs", "more live blocks": "n_live_blocks", "more 
 
 UNTRAINED = "untrained supernet"
 
+LEAST_NETWORKS = 3
+"""Networks without which there is no rank."""
+
 SURE = 0.95
 """Share of bootstrap resamples in which the score must beat a control to be called better than it."""
 
@@ -112,15 +115,17 @@ def validate(data: ClickLog, supernet: TrainedSupernet, truth: Truth, n_jobs: in
     for name, digest in (("data", data.digest), ("space", space.digest)):
         if truth.what[name]["digest"] != digest:
             raise ValueError(f"the truth is of {name} {truth.what[name]['digest']}, the supernet of {digest}")
+    useful = truth.without_failures(data)
+    truth = useful if len(useful.genomes) >= LEAST_NETWORKS else truth
     table = truth.figures()
-    if len(table) < 3:
+    if len(table) < LEAST_NETWORKS:
         raise ValueError(f"a rank needs 3 networks trained from scratch, got {len(table)}")
     true = np.nanmean(table, axis=1)
     networks = space.networks(truth.genomes)
     features = network_features(networks, space.n_dense, space.n_sparse)
     score = Oracle(supernet, data, n_jobs=n_jobs).score(networks).logloss
     controls = {name: -features[:, FEATURES.index(feature)] for name, feature in CONTROLS.items()}
-    controls[UNTRAINED] = Oracle(_untrained(supernet), data, n_jobs=n_jobs).score(networks).logloss
+    controls[UNTRAINED] = Oracle(untrained(supernet), data, n_jobs=n_jobs).score(networks).logloss
     n_seeds = (~np.isnan(table)).sum(axis=1)
     noise = Noise.of(table) if n_seeds.max() > 1 else None
     return Validation(
@@ -136,7 +141,7 @@ def validate(data: ClickLog, supernet: TrainedSupernet, truth: Truth, n_jobs: in
     )
 
 
-def _untrained(supernet: TrainedSupernet) -> TrainedSupernet:
+def untrained(supernet: TrainedSupernet) -> TrainedSupernet:
     """The same with its first weights; heads are refitted on them as on any."""
     first = Supernet(supernet.supernet.space, supernet.supernet.embedding.cardinalities, supernet.seed)
     return TrainedSupernet(first, supernet.settings, supernet.seed, supernet.history, supernet.data_digest)

@@ -81,6 +81,14 @@ def test_training_ends_when_nothing_gets_better_any_more() -> None:
     assert longer.history[: len(losses)] == result.history
 
 
+def test_a_network_that_has_not_begun_to_learn_is_given_its_time() -> None:
+    chance = np.random.default_rng(0).permutation(data().train.labels)
+    hopeless = replace(data(), train=replace(data().train, labels=chance))
+    result = train_from_scratch(hopeless, architecture(), settings=replace(SETTINGS, epochs=8, patience=1))
+    assert result.n_epochs < 7
+    assert len(result.history) == 8
+
+
 def test_only_live_parts_have_weights() -> None:
     n_weights = sum(value.numel() for name, value in trained().weights.items() if name != "embedding.table")
     assert n_weights == n_parameters(ArchitectureBatch.of([architecture()]), 2, 4)[0]

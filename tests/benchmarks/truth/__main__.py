@@ -103,7 +103,9 @@ def main() -> None:
             )
     if truth is None:
         parser.error(f"there is no truth of {given.data} yet: leave --show out")
-    show(truth, space)
+    useful = truth.without_failures(data)
+    print(f"{len(truth.runs) - len(useful.runs)} of {len(truth.runs)} runs never began to learn and do not count")
+    show(useful, space)
 
 
 if __name__ == "__main__":

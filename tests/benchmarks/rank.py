@@ -1,0 +1,188 @@
+"""Does the supernet rank like training from scratch? Scores and controls beside a truth.
+
+Scores, all of one supernet: its raw weights; the head tuned in 500 steps of Adagrad, as NASRec's authors do; the head
+refitted, which is what moco does; the network fine-tuned for an epoch from the supernet's weights (--tune).
+Corrected scores are learned from half of the networks and judged on the other half, over many splits.
+
+python -m tests.benchmarks.rank movielens-100k [--supernet FILE] [--tune]
+
+Without a file, the supernet of the data set's recipe is trained into the folder, or read from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from moco.codesign import codesign_space
+from moco.correction import BOTH, NETWORK, SCORE, Correction
+from moco.data import CtrDataset
+from moco.features import FEATURES, network_features
+from moco.fidelity import Noise, ceiling, kendall_tau, rank_correlation, share_of_resamples_better
+from moco.oracle import Oracle
+from moco.recipes import recipe_for
+from moco.retrain import train_from_scratch
+from moco.supernet import TrainedSupernet, train_supernet
+from moco.supernet.checkpoint import held_out_rows
+from moco.supernet.loop import threads
+from moco.supernet.metrics import Score, score_of
+from moco.supernet.rows import TensorRows
+from moco.truth import Truth
+from moco.validation import CONTROLS, UNTRAINED, untrained
+from spaces.architecture import Architecture
+from tests.benchmarks.truth.__main__ import FOLDER, dataset
+
+Floats = NDArray[np.float64]
+
+N_SPLITS = 40
+N_ROWS = 10_000
+SGD_STEPS, SGD_BATCH, SGD_RATE = 500, 512, 0.04
+
+
+def rows_of(data: CtrDataset, supernet: TrainedSupernet) -> tuple[TensorRows, TensorRows]:
+    """Held-out train rows to tune heads on, and valid rows to judge on."""
+    rng = np.random.default_rng(0)
+    held_out = rng.permutation(held_out_rows(len(data.train), supernet.settings, supernet.seed))[:N_ROWS]
+    valid = rng.permutation(len(data.valid))[:N_ROWS]
+    here = torch.device("cpu")
+    return TensorRows.of(data.train.rows(held_out), here), TensorRows.of(data.valid.rows(valid), here)
+
+
+def raw(data: CtrDataset, supernet: TrainedSupernet, network: Architecture) -> float:
+    """Log loss of the shared weights as they are."""
+    with threads(1):
+        return score_of(lambda ids, dense: supernet.supernet(ids, dense, network), rows_of(data, supernet)[1]).logloss
+
+
+def head_by_sgd(data: CtrDataset, supernet: TrainedSupernet, network: Architecture) -> float:
+    """Log loss after 500 steps on the head alone, everything else as it is."""
+    refit, judge = rows_of(data, supernet)
+    with threads(1):
+        with torch.no_grad():
+            features = supernet.supernet.features(refit.ids, refit.dense, network)
+            cut = supernet.supernet.cut_out(network)
+        weight = cut.weights["head_weight"][0].detach().clone().requires_grad_()
+        bias = cut.weights["head_bias"].detach().clone().requires_grad_()
+        optimiser = torch.optim.Adagrad([weight, bias], lr=SGD_RATE)
+        rows = torch.Generator().manual_seed(0)
+        for _ in range(SGD_STEPS):
+            index = torch.randint(len(refit), (SGD_BATCH,), generator=rows)
+            logits = features[index] @ weight + bias
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, refit.labels[index])
+            optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            optimiser.step()
+        with torch.no_grad():
+            logits = supernet.supernet.features(judge.ids, judge.dense, network) @ weight + bias
+        return Score.of(judge.labels.numpy(), logits.numpy()).logloss
+
+
+def tuned(data: CtrDataset, supernet: TrainedSupernet, network: Architecture) -> float:
+    """Valid log loss after an epoch of training that starts from the supernet's weights."""
+    settings = replace(recipe_for(data).final, epochs=1, learning_rate=1e-3)
+    start = supernet.supernet.cut_out(network)
+    return train_from_scratch(data, network, settings=settings, start=start).valid.logloss
+
+
+def scores_of(
+    how: Callable[[CtrDataset, TrainedSupernet, Architecture], float],
+    data: CtrDataset,
+    supernet: TrainedSupernet,
+    networks: list[Architecture],
+) -> tuple[Floats, float]:
+    """The score of each network, and processor seconds for one."""
+    start_s = time.monotonic()
+    found = Parallel(n_jobs=2)(delayed(how)(data, supernet, network) for network in networks)
+    return np.array(found), (time.monotonic() - start_s) * 2 / len(networks)
+
+
+def corrected_taus(score: Floats, features: Floats, truth: Floats, controls: dict[str, Floats]) -> dict[str, Floats]:
+    """Kendall's tau on the held-out half of each split: of corrections that read this or that, and of controls."""
+    taus: dict[str, list[float]] = {}
+    rng = np.random.default_rng(0)
+    for _ in range(N_SPLITS):
+        order = rng.permutation(len(truth))
+        known, held_out = order[::2], order[1::2]
+        for reads in (SCORE, NETWORK, BOTH, "chosen"):
+            only = None if reads == "chosen" else reads
+            fitted = Correction.fit(score[known], features[known], truth[known], reads=only)
+            predicted = fitted.predict(score[held_out], features[held_out])[0]
+            taus.setdefault(f"corrected, reads {reads}", []).append(kendall_tau(predicted, truth[held_out]))
+        for name, control in {"plain score": score, **controls}.items():
+            taus.setdefault(name, []).append(kendall_tau(control[held_out], truth[held_out]))
+    return {name: np.array(values) for name, values in taus.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", choices=("frappe", "movielens-100k", "synthetic"))
+    parser.add_argument("--supernet", type=Path, help="checkpoint of a supernet with the recipe's settings")
+    parser.add_argument("--share", type=float, help="average_share of that supernet, where it is not the recipe's")
+    parser.add_argument("--tune", action="store_true", help="fine-tune every network too")
+    given = parser.parse_args()
+    data = dataset(given.data)
+    space = codesign_space(data)
+    truth = Truth.read(FOLDER, given.data)
+    if truth is None:
+        parser.error(f"there is no truth of {given.data}: python -m tests.benchmarks.truth {given.data}")
+    settings = recipe_for(data).supernet
+    if given.share is not None:
+        settings = replace(settings, average_share=given.share)
+    file = given.supernet or Path("runs") / f"rank-{given.data}.safetensors"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    supernet = train_supernet(data, space, settings=settings, checkpoint=file)
+    truth = truth.without_failures(data)
+    table = truth.figures()
+    complete = ~np.isnan(table).any(axis=1)
+    table, true = table[complete], table[complete].mean(axis=1)
+    batch = space.network.networks(truth.genomes[complete])
+    networks = list(batch)
+    noise = Noise.of(table)
+    print(
+        f"{supernet.summary()}\n{len(true)} networks, valid log loss {true.min():.4f} to {true.max():.4f}; seed sd "
+        f"{noise.seed_sd:.4f}, between networks {noise.network_sd:.4f}, ratio {noise.network_sd / noise.seed_sd:.1f}, "
+        f"ceiling {ceiling(table):.2f}"
+    )
+    half = true <= np.median(true)
+    print(
+        f"better half: ratio {Noise.of(table[half]).network_sd / noise.seed_sd:.1f}, ceiling {ceiling(table[half]):.2f}"
+    )
+    features = network_features(batch, space.network.n_dense, space.network.n_sparse)
+    start_s = time.monotonic()
+    refitted = Oracle(supernet, data).score(batch).logloss
+    seconds = {"head refitted": (time.monotonic() - start_s) * 2 / len(networks)}
+    scores = {"head refitted": refitted}
+    ways = {
+        "raw weights": raw,
+        "head by 500 steps": head_by_sgd,
+        **({"fine-tuned, 1 epoch": tuned} if given.tune else {}),
+    }
+    for name, how in ways.items():
+        scores[name], seconds[name] = scores_of(how, data, supernet, networks)
+    controls = {name: -features[:, FEATURES.index(feature)] for name, feature in CONTROLS.items()}
+    controls[UNTRAINED] = Oracle(untrained(supernet), data).score(batch).logloss
+    best = max(controls, key=lambda name: kendall_tau(controls[name], true))
+    for name, values in {**scores, **controls}.items():
+        every, better = rank_correlation(values, true), rank_correlation(values[half], true[half])
+        beats = share_of_resamples_better(values, controls[best], true)
+        top = int(np.argsort(true).argsort()[np.argsort(values)[:5]].min()) + 1
+        cost = f", {seconds[name]:.2f} s" if name in seconds else ""
+        print(
+            f"{name:<22} tau {every}, Spearman {every.spearman:.2f}; better half {better}, {better.spearman:.2f}; "
+            f"beats {best} in {beats:.0%}; best of its top 5 is number {top}{cost}"
+        )
+    print(f"learned from half, judged on the other half, mean and sd over {N_SPLITS} splits:")
+    for name, taus in corrected_taus(refitted, features, true, controls).items():
+        print(f"{name:<34} tau {taus.mean():.2f} +- {taus.std():.2f}")
+
+
+if __name__ == "__main__":
+    main()
