@@ -20,6 +20,7 @@ from moco.lowering import lower, pim_config
 from moco.oracle import N_EXACT_ROWS, Oracle, Scores
 from moco.recipes import recipe_for
 from moco.supernet import TrainedSupernet
+from moco.supernet.metrics import mean_logloss
 from pimmodel import Calibration, Estimate, PimConfig, estimate, find_calibration
 from pimmodel.numerics import required_adc_bits
 from spaces import (
@@ -396,8 +397,6 @@ def objectives(
     The reference point is what a sensible design stays below: the log loss of always predicting the mean label, and
     the energy and latency that 5 % of random designs with lossless ADCs exceed.
     """
-    mean = data.train.label_mean
-    entropy = -(mean * math.log(mean) + (1 - mean) * math.log(1 - mean))
     genomes = space.sample(np.random.default_rng(0), N_REFERENCE_DESIGNS)
     costs = design_costs(data, space, genomes, calibration, cardinalities)
     is_lossless = costs.adc_shortfall_bits <= 0
@@ -406,7 +405,7 @@ def objectives(
         float(np.quantile(values[rows], 0.95)) for values in (costs.estimate.energy_pj, costs.estimate.latency_ns)
     )
     return [
-        Objective(name="logloss", reference=entropy),
+        Objective(name="logloss", reference=mean_logloss(data.train.label_mean)),
         Objective(name="energy_pj", unit="pJ", reference=energy_pj),
         Objective(name="latency_ns", unit="ns", reference=latency_ns),
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from moco.supernet.checkpoint import CheckpointError, part, read_tensors, weight
 from moco.supernet.chips import TableRounding, TrainedChip
 from moco.supernet.forward import Path as NetworkPath
 from moco.supernet.loop import Trainer, TrainProgress, device_named, logloss_of, threads
-from moco.supernet.metrics import Score, score_of
+from moco.supernet.metrics import Score, mean_logloss, score_of
 from moco.supernet.network import Network, forward_pass
 from moco.supernet.numerics import FLOAT, Arithmetic
 from moco.supernet.on_chip import NetworkOnChip
@@ -118,8 +117,7 @@ def train_from_scratch(
 
 def begun_below(data: ClickLog) -> float:
     """The valid log loss above which a network has not begun to learn: nearly that of predicting the mean label."""
-    mean = min(max(data.train.label_mean, 1e-9), 1 - 1e-9)
-    return -LEARNED * (mean * math.log(mean) + (1 - mean) * math.log(1 - mean))
+    return LEARNED * mean_logloss(data.train.label_mean)
 
 
 class _Training:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,6 +37,12 @@ class Score:
         return Score(
             logloss=float(np.mean(np.logaddexp(0, wide) - labels * wide)), auc=float(roc_auc_score(labels, wide))
         )
+
+
+def mean_logloss(label_mean: float) -> float:
+    """The log loss of always predicting the mean label: what a useful network stays below."""
+    mean = min(max(label_mean, 1e-9), 1 - 1e-9)
+    return -(mean * math.log(mean) + (1 - mean) * math.log(1 - mean))
 
 
 @torch.no_grad()

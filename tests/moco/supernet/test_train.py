@@ -20,7 +20,7 @@ from moco.data import CtrDataset, load_dataset
 from moco.settings import STRATEGIES, TrainSettings
 from moco.supernet.checkpoint import CheckpointError, TrainedSupernet, held_out_rows, load_supernet
 from moco.supernet.loop import TrainProgress, device_named, dropped, logloss_of
-from moco.supernet.metrics import Score, score_of
+from moco.supernet.metrics import Score, mean_logloss, score_of
 from moco.supernet.network import Supernet
 from moco.supernet.optimiser import Optimiser, RowwiseAdagrad
 from moco.supernet.rows import TensorRows
@@ -362,3 +362,11 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
     file.write_text("label,user\n1,2\n" * 100)
     with pytest.raises(CheckpointError, match="is not a supernet"):
         load_supernet(file, data, space_for(data, 1))
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.1, 0.5, 1.0])
+def test_predicting_the_mean_label_loses_its_entropy(mean: float) -> None:
+    labels = np.repeat(np.float32([1, 0]), [round(1000 * mean), round(1000 * (1 - mean))])
+    predicted = min(max(mean, 1e-9), 1 - 1e-9)
+    losses = -(labels * np.log(predicted) + (1 - labels) * np.log1p(-predicted))
+    assert mean_logloss(mean) == pytest.approx(float(losses.mean()), abs=1e-6)
