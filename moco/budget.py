@@ -1,4 +1,4 @@
-"""How a budget of time is spent: on the supernet, on the search, on training the designs that promise most."""
+"""How a budget of time is spent: on the supernet, on correcting it, on the search, on training promising designs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from moco.settings import TrainSettings
 from moco.supernet import TrainProgress, train_supernet
 from spaces import CodesignSpace
 
-SUPERNET_SHARE, SEARCH_SHARE = 0.35, 0.2
-"""Of the whole budget, at most. What is left goes to training from scratch."""
+SUPERNET_SHARE, TRUTH_SHARE, SEARCH_SHARE = 0.35, 0.1, 0.15
+"""Of the whole budget, at most; what one stage leaves goes to those after it. The rest is for training from scratch."""
 
 PROBE_ROWS = 20_000
 """Rows of training after which its speed is known well enough."""
@@ -48,9 +48,14 @@ class Budget:
         return self.total_s - sum(self.spent_s.values()) - (time.monotonic() - self._started_s)
 
     @property
+    def is_truth_over(self) -> bool:
+        """Whether the time for networks that correct the supernet is over."""
+        return self.left_s < (1 - SUPERNET_SHARE - TRUTH_SHARE) * self.total_s
+
+    @property
     def is_search_over(self) -> bool:
-        """Whether only the time for training from scratch is left."""
-        return self.left_s < (1 - SUPERNET_SHARE - SEARCH_SHARE) * self.total_s
+        """Whether only the time for training promising designs is left."""
+        return self.left_s < (1 - SUPERNET_SHARE - TRUTH_SHARE - SEARCH_SHARE) * self.total_s
 
 
 def affordable(

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moco.correction import Correction
 from moco.data import ClickLog
 from moco.design import Design, design_parts
+from moco.features import network_features
 from moco.known import known_designs
 from moco.lowering import lower, pim_config
 from moco.oracle import N_EXACT_ROWS, Oracle, Scores
@@ -163,6 +165,7 @@ class CodesignStudy:
         study: The study engine and its stored history.
         calibration: Of the hardware model.
         cardinalities: (F,) rows of the embedding tables on the chip.
+        correction: Of the log loss, learned from networks trained from scratch; None leaves scores as they are.
     """
 
     def __init__(
@@ -173,12 +176,14 @@ class CodesignStudy:
         study: Study,
         calibration: Calibration,
         cardinalities: tuple[int, ...],
+        correction: Correction | None = None,
     ) -> None:
         self.data = data
         self.cardinalities = cardinalities
         self.space = space
         self.study = study
         self.calibration = calibration
+        self.correction = correction
         self._oracle = oracle
 
     def evaluate(self, genomes: Genomes, progress: Callable[[int], None] | None = None) -> Evaluation:
@@ -187,17 +192,15 @@ class CodesignStudy:
         `progress` is called now and then with how many of them are scored.
         """
         genomes = self.space.canonical(genomes)
+        networks = self.space.networks(genomes)
         costs = design_costs(self.data, self.space, genomes, self.calibration, self.cardinalities)
         scores = self._oracle.score(
-            self.space.networks(genomes),
-            self.space.hardware_values(genomes)["table_bits"],
-            costs.configs,
-            progress=progress,
+            networks, self.space.hardware_values(genomes)["table_bits"], costs.configs, progress=progress
         )
         result = costs.estimate
         capped = [getattr(result, constraint.name) for constraint in self.study.constraints]
         return Evaluation(
-            values=np.column_stack([scores.logloss, result.energy_pj, result.latency_ns]),
+            values=np.column_stack([scores.logloss + self._shift(networks), result.energy_pj, result.latency_ns]),
             constraints=np.column_stack(capped) if capped else None,
             attributes={
                 "auc": scores.auc,
@@ -243,12 +246,26 @@ class CodesignStudy:
         """Scores of the designs with every crossbar's product computed slice by slice, on the first valid rows."""
         if not designs:
             return Scores.of([])
-        return self._oracle.exact(
-            ArchitectureBatch.of([design.architecture for design in designs]),
+        networks = ArchitectureBatch.of([design.architecture for design in designs])
+        found = self._oracle.exact(
+            networks,
             [int(design.hardware.table_bits) for design in designs],
             PimConfig.concatenate([design.hardware for design in designs]),
             n_rows=n_rows,
         )
+        return Scores(found.logloss + self._shift(networks), found.auc)
+
+    def features(self, networks: ArchitectureBatch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(B,) supernet scores of B networks in plain numbers, and (B, K) features: what a correction reads."""
+        plain = self._oracle.score(networks).logloss
+        return plain, network_features(networks, self.space.network.n_dense, self.space.network.n_sparse)
+
+    def _shift(self, networks: ArchitectureBatch) -> NDArray[np.float64]:
+        """(B,) what the correction adds to log losses, on whatever chip: what a chip loses stays as it is scored."""
+        if self.correction is None:
+            return np.zeros(len(networks))
+        plain, features = self.features(networks)
+        return self.correction.predict(plain, features)[0] - plain
 
     def front(self) -> list[Design]:
         """Feasible designs that no other beats in log loss, energy and latency; lowest log loss first.
@@ -309,6 +326,7 @@ def create_study(
     calibration: str | Calibration = "isaac32",
     n_jobs: int | None = None,
     cardinalities: Sequence[int] | None = None,
+    correction: Correction | None = None,
     max_energy_pj: float | None = None,
     max_latency_ns: float | None = None,
     max_area_mm2: float | None = None,
@@ -329,6 +347,8 @@ def create_study(
         n_jobs: Processes that score; by default one a core. Results do not depend on it.
         cardinalities: (F,) rows of the embedding tables on the chip; those of the data when left out. A search on
             capped tables or on a sample of a log costs the full ones.
+        correction: Of the log loss, learned from networks trained from scratch on this data; None uses supernet scores
+            as they are.
         max_energy_pj: Cap on the energy of one inference; likewise the others.
         max_latency_ns: Cap on latency.
         max_area_mm2: Cap on chip area.
@@ -365,13 +385,14 @@ def create_study(
         digests={
             "data": data.digest,
             "supernet": oracle.digest,
+            "correction": "none" if correction is None else correction.digest,
             "hardware model": model.digest,
             "table rows": hashlib.sha256(json.dumps(on_chip).encode()).hexdigest(),
         },
         summarise=lambda genomes: summaries(data, space, genomes),
         describe=lambda genomes: design_texts(data, space, genomes, on_chip),
     )
-    return CodesignStudy(data, space, oracle, study, model, on_chip)
+    return CodesignStudy(data, space, oracle, study, model, on_chip, correction)
 
 
 def caps(limits: Mapping[str, float | None]) -> list[Constraint]:

@@ -1,34 +1,32 @@
-"""Scores corrected by truth: designs that have been trained from scratch tell how the others would do.
+"""Scores corrected by truth: networks that have been trained from scratch tell how the others would do.
 
-Three models are tried: of the supernet's score, of what the network is made of, and of both. The one that orders
-held-out designs best is used. It is a Bayesian ridge regression, so that each prediction has its uncertainty, and few
-designs lead to cautious predictions.
+A supernet's score says how well shared weights do, not how well a network's own would. How the two differ is learned by
+a Bayesian ridge regression on the score, the network's size and what it is made of. What it is made of counts for less
+at first: from few networks the score and the size are learned, from many the rest as well. Each prediction has its
+uncertainty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.linear_model import BayesianRidge
-from sklearn.model_selection import RepeatedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from moco.fidelity import kendall_tau
 
 Floats = NDArray[np.float64]
 
-N_FOLDS, N_REPEATS = 4, 5
+LEAST_NETWORKS = 6
+"""Fewer cannot tell whether a correction is better than the plain score."""
 
-LEAST_DESIGNS = 8
-"""Fewer cannot tell one model from another: the score alone is used."""
-
-SCORE, NETWORK, BOTH = "score", "network", "score and network"
-"""What a model reads."""
+MINOR_WEIGHT = 0.3
+"""Of each input but score and size; 0.2 to 0.5 predict held-out networks equally well."""
 
 
 @dataclass(frozen=True)
@@ -36,60 +34,114 @@ class Correction:
     """Predicts the log loss of training from scratch.
 
     Attributes:
-        reads: SCORE, NETWORK or BOTH.
-        held_out_tau: Kendall's tau on held-out designs of each model, and under "plain score" of the score itself;
-            empty where there were too few designs to tell.
+        n_networks: Networks trained from scratch, from which it was learned.
+        held_out_tau: Kendall's tau of predictions, each by a correction that was learned from the other networks.
+        plain_tau: The same of the scores as they are.
+        centre, scale: (K,) mean and spread of the inputs, weights of the minor ones included.
+        coefficients: (K,) of the scaled inputs.
+        intercept: Log loss at the centre.
+        covariance: (K, K) of the coefficients.
+        noise_sd: Standard deviation of one network's log loss around what the inputs explain.
     """
 
-    reads: str
-    held_out_tau: Mapping[str, float]
-    _model: Any
+    n_networks: int
+    held_out_tau: float
+    plain_tau: float
+    centre: tuple[float, ...]
+    scale: tuple[float, ...]
+    coefficients: tuple[float, ...]
+    intercept: float
+    covariance: tuple[tuple[float, ...], ...]
+    noise_sd: float
 
     @classmethod
-    def fit(
-        cls, score: ArrayLike, features: ArrayLike, truth: ArrayLike, seed: int = 0, reads: str | None = None
-    ) -> Correction:
-        """The model that orders held-out designs best.
+    def fit(cls, score: ArrayLike, features: ArrayLike, truth: ArrayLike) -> Correction:
+        """Learned from n networks.
 
         Args:
             score: (n,) supernet scores, log loss.
-            features: (n, K) of the networks, as `network_features` gives them.
+            features: (n, K - 2) of the networks, as `network_features` gives them.
             truth: (n,) log loss after training from scratch.
-            seed: Of the splits.
-            reads: SCORE, NETWORK or BOTH to use that model, whatever the held-out designs say.
 
         Raises:
-            ValueError: There are fewer than 2 designs.
+            ValueError: There are fewer than 2 networks.
         """
-        scores, networks, truths = (np.asarray(values, dtype=np.float64) for values in (score, features, truth))
+        scores, truths = np.asarray(score, dtype=np.float64), np.asarray(truth, dtype=np.float64)
         if len(truths) < 2:
-            raise ValueError(f"a correction needs 2 designs trained from scratch, got {len(truths)}")
-        if len(truths) < LEAST_DESIGNS or reads is not None:
-            reads = reads or SCORE
-            return cls(reads, {}, _fitted(_inputs(reads, scores, networks), truths))
-        taus: dict[str, list[float]] = {name: [] for name in (SCORE, NETWORK, BOTH, "plain score")}
-        splits = RepeatedKFold(n_splits=N_FOLDS, n_repeats=N_REPEATS, random_state=seed)
-        for known, held_out in splits.split(truths):
-            for name in (SCORE, NETWORK, BOTH):
-                x = _inputs(name, scores, networks)
-                taus[name].append(kendall_tau(_fitted(x[known], truths[known]).predict(x[held_out]), truths[held_out]))
-            taus["plain score"].append(kendall_tau(scores[held_out], truths[held_out]))
-        means = {name: float(np.mean(values)) for name, values in taus.items()}
-        reads = max((SCORE, NETWORK, BOTH), key=lambda name: means[name])
-        return cls(reads, means, _fitted(_inputs(reads, scores, networks), truths))
+            raise ValueError(f"a correction needs 2 networks trained from scratch, got {len(truths)}")
+        x = _inputs(scores, np.asarray(features, dtype=np.float64))
+        held_out = np.empty(len(truths))
+        for row in range(len(truths)):
+            others = np.arange(len(truths)) != row
+            centre, scale = _scaling(x[others])
+            held_out[row] = _ridge((x[others] - centre) / scale, truths[others]).predict((x[[row]] - centre) / scale)[0]
+        centre, scale = _scaling(x)
+        ridge = _ridge((x - centre) / scale, truths)
+        return cls(
+            n_networks=len(truths),
+            held_out_tau=kendall_tau(held_out, truths),
+            plain_tau=kendall_tau(scores, truths),
+            centre=tuple(centre.tolist()),
+            scale=tuple(scale.tolist()),
+            coefficients=tuple(ridge.coef_.tolist()),
+            intercept=float(ridge.intercept_),
+            covariance=tuple(map(tuple, ridge.sigma_.tolist())),
+            noise_sd=float(ridge.alpha_**-0.5),
+        )
 
     def predict(self, score: ArrayLike, features: ArrayLike) -> tuple[Floats, Floats]:
         """(n,) expected log losses after training from scratch, and their standard deviations."""
-        x = _inputs(self.reads, np.asarray(score, dtype=np.float64), np.asarray(features, dtype=np.float64))
-        mean, sd = self._model.predict(x, return_std=True)
-        return np.asarray(mean, dtype=np.float64), np.asarray(sd, dtype=np.float64)
+        x = _inputs(np.asarray(score, dtype=np.float64), np.asarray(features, dtype=np.float64))
+        x = (x - np.array(self.centre)) / np.array(self.scale)
+        mean = x @ np.array(self.coefficients) + self.intercept
+        variance = np.einsum("ij,jk,ik->i", x, np.array(self.covariance), x) + self.noise_sd**2
+        return mean, np.sqrt(variance)
+
+    @property
+    def is_better(self) -> bool:
+        """Whether it orders held-out networks better than the plain score does; never said of few networks."""
+        return self.n_networks >= LEAST_NETWORKS and self.held_out_tau > self.plain_tau
+
+    def summary(self) -> str:
+        """One sentence for people."""
+        which = "with log loss corrected" if self.is_better else "as it is"
+        return (
+            f"The search uses the score {which}: corrected by what other networks reached from scratch, it orders "
+            f"{self.n_networks} of them with tau {self.held_out_tau:.2f}, uncorrected with {self.plain_tau:.2f}."
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hexadecimal digits that change with any prediction."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """As text that `from_json` reads, without loss."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` wrote; ValueError where it is something else."""
+        try:
+            read = cls(**json.loads(text))
+            read.predict(np.zeros(1), np.zeros((1, len(read.centre) - 2)))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"this is no correction of scores: {error}") from error
+        return read
 
 
-def _inputs(reads: str, score: Floats, features: Floats) -> Floats:
-    """(n, k) what a model reads; the size of a network, its first feature, also squared: its use levels off."""
-    network = np.column_stack([features, features[:, 0] ** 2])
-    return {SCORE: score[:, None], NETWORK: network, BOTH: np.column_stack([score, network])}[reads]
+def _inputs(score: Floats, features: Floats) -> Floats:
+    """(n, K) the score, the network's size, its first feature, and that squared, since its use levels off; the rest."""
+    return np.column_stack([score, features[:, 0], features[:, 0] ** 2, features[:, 1:]])
 
 
-def _fitted(x: Floats, truth: Floats) -> Any:
-    return make_pipeline(StandardScaler(), BayesianRidge()).fit(x, truth)
+def _scaling(x: Floats) -> tuple[Floats, Floats]:
+    """(K,) what to subtract from inputs and what to divide by; one that never changes stays 0."""
+    spread = x.std(axis=0)
+    scale = np.where(spread > 0, spread, 1.0)
+    scale[3:] /= MINOR_WEIGHT
+    return x.mean(axis=0), scale
+
+
+def _ridge(x: Floats, truth: Floats) -> BayesianRidge:
+    return BayesianRidge().fit(x, truth)

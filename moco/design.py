@@ -21,8 +21,9 @@ class Design:
         hardware: The chip.
         n_dense: Dense fields of the data.
         cardinalities: Rows of the embedding table of each categorical field of the data.
-        logloss: Log loss on valid rows as the supernet scores it, not of a network trained from scratch.
-        auc: Area under the ROC curve on the same rows, by the same score.
+        logloss: Log loss on valid rows as the supernet scores it, corrected where the study has a correction; not of
+            this network trained from scratch.
+        auc: Area under the ROC curve on the same rows, by the supernet alone.
         energy_pj: Energy of one inference.
         latency_ns: Time of one inference through the network's graph.
         area_mm2: Chip area.

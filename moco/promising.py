@@ -1,9 +1,10 @@
 """Which designs to train from scratch next: those that promise the most beyond what has been trained already.
 
-Supernet scores are cheap and not to be trusted alone; training from scratch is dear and is the truth. So a few designs,
-spread over energy, are trained first. From them the correction learns what scores are worth. Each further design is
-the one whose expected improvement of the trained front of log loss and energy is largest. This is Bayesian optimisation
-over the designs that the search has scored.
+Supernet scores are cheap and not to be trusted alone; training from scratch is dear and is the truth; a short training
+from scratch lies between. What networks have reached from scratch so far corrects the scores of all designs, and says
+how uncertain they are. The design whose expected improvement of the trained front of log loss and energy is largest
+comes next: some by their supernet scores are trained shortly, and the best of those by that to the end. This is
+Bayesian optimisation with several fidelities over the designs that the search has scored.
 """
 
 from __future__ import annotations
@@ -15,15 +16,38 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from moco.codesign import CodesignStudy
 from moco.correction import Correction
 from moco.design import Design
-from moco.features import network_features
+from moco.features import FEATURES
 from spaces import ArchitectureBatch
 
 Floats = NDArray[np.float64]
 
-N_FIRST = 8
-"""Designs that are trained before anything is learned from them."""
+MARGIN = 1 / 8
+"""Of the span of log energies, by which the front is taken to reach beyond its dearest design."""
+
+
+@dataclass(frozen=True)
+class Truths:
+    """Networks trained from scratch in plain numbers, before any design was.
+
+    Attributes:
+        score: (m,) supernet scores.
+        short: (m,) valid log loss after a short training.
+        features: (m, K) of the networks.
+        logloss: (m,) valid log loss after the whole one.
+    """
+
+    score: Floats
+    short: Floats
+    features: Floats
+    logloss: Floats
+
+    @classmethod
+    def none(cls) -> Truths:
+        """Where there are none."""
+        return cls(np.empty(0), np.empty(0), np.empty((0, len(FEATURES))), np.empty(0))
 
 
 @dataclass(frozen=True)
@@ -32,75 +56,106 @@ class Candidates:
 
     Attributes:
         designs: n of them.
-        score: (n,) supernet scores.
+        score: (n,) supernet scores of their networks in plain numbers.
         features: (n, K) of their networks.
+        chip_loss: (n,) what their chips add to log loss.
         log_energy: (n,) natural logarithm of the energy in pJ.
+        known: What networks reached from scratch before.
     """
 
     designs: Sequence[Design]
     score: Floats
     features: Floats
+    chip_loss: Floats
     log_energy: Floats
+    known: Truths
 
     @classmethod
-    def of(cls, designs: Sequence[Design]) -> Candidates:
-        """Of scored designs; each network once, on its cheapest chip."""
+    def of(cls, study: CodesignStudy, designs: Sequence[Design], known: Truths) -> Candidates:
+        """Of a study's scored designs; each network once, on its cheapest chip."""
         cheapest: dict[object, Design] = {}
         for design in sorted(designs, key=lambda design: design.energy_pj):
             cheapest.setdefault((design.architecture, design.logloss), design)
         kept = list(cheapest.values())
-        networks = ArchitectureBatch.of([design.architecture for design in kept])
-        features = network_features(networks, kept[0].n_dense, len(kept[0].cardinalities))
-        energy = np.log([design.energy_pj for design in kept])
-        return cls(kept, np.array([design.logloss for design in kept]), features, energy)
+        score, features = study.features(ArchitectureBatch.of([design.architecture for design in kept]))
+        plain = score if study.correction is None else study.correction.predict(score, features)[0]
+        chip_loss = np.array([design.logloss for design in kept]) - plain
+        return cls(kept, score, features, chip_loss, np.log([design.energy_pj for design in kept]), known)
 
     def __len__(self) -> int:
         return len(self.designs)
 
-    def next(self, trained: Mapping[str, float], n: int, reference: float) -> list[Design]:
-        """At most n designs to train next, the most promising first.
+    def by_score(
+        self, trained: Mapping[str, float], tried: Mapping[str, float], n: int, reference: float
+    ) -> list[Design]:
+        """At most n designs to train next, the most promising first by what their supernet scores tell.
 
         Args:
-            trained: Valid log loss of the designs trained so far, by their key; others than these candidates count not.
-            n: How many.
+            trained: Valid log loss of designs trained to the end so far, by their key.
+            tried: The same of designs trained shortly.
+            n: How many; none of those trained or tried.
             reference: The log loss that a design must stay below to be worth anything.
         """
-        rows = [row for row, design in enumerate(self.designs) if design.key in trained]
-        truth = [trained[self.designs[row].key] for row in rows]
+        expected = self._expected(self.known.score, self.known.features, self.score, self.features, trained)
+        return self._best(*expected, ~self._among(tried) & ~self._among(trained), trained, n, reference)
+
+    def by_short_training(
+        self, trained: Mapping[str, float], tried: Mapping[str, float], n: int, reference: float
+    ) -> list[Design]:
+        """At most n of the designs tried, by what they reached; arguments are those of `by_score`."""
+        short = np.array([tried.get(design.key, np.nan) for design in self.designs]) - self.chip_loss
+        features = np.column_stack([self.features, self.score])
+        known_features = np.column_stack([self.known.features, self.known.score])
+        expected = self._expected(self.known.short, known_features, short, features, trained)
+        return self._best(*expected, self._among(tried) & ~self._among(trained), trained, n, reference)
+
+    def _among(self, results: Mapping[str, float]) -> NDArray[np.bool_]:
+        """(n,) which candidates have a result."""
+        return np.array([design.key in results for design in self.designs])
+
+    def _expected(
+        self,
+        known_score: Floats,
+        known_features: Floats,
+        score: Floats,
+        features: Floats,
+        trained: Mapping[str, float],
+    ) -> tuple[Floats, Floats]:
+        """(n,) expected log losses of all candidates and their standard deviations; NaN where there is no score."""
+        rows = np.flatnonzero(self._among(trained) & np.isfinite(score))
+        reached = np.array([trained[self.designs[row].key] for row in rows.tolist()], dtype=np.float64)
+        truths = np.concatenate([self.known.logloss, reached - self.chip_loss[rows]])
+        if len(truths) < 2:
+            return score + self.chip_loss, np.full(len(self), self.score.std())
+        scores = np.concatenate([known_score, score[rows]])
+        correction = Correction.fit(scores, np.concatenate([known_features, features[rows]]), truths)
+        mean, sd = correction.predict(score, features)
+        return mean + self.chip_loss, sd
+
+    def _best(
+        self,
+        mean: Floats,
+        sd: Floats,
+        is_open: NDArray[np.bool_],
+        trained: Mapping[str, float],
+        n: int,
+        reference: float,
+    ) -> list[Design]:
+        """At most n of the open candidates, each the one that is expected to improve the trained front most."""
+        rows = np.flatnonzero(self._among(trained)).tolist()
+        values = [trained[self.designs[row].key] for row in rows]
         chosen: list[Design] = []
-        while len(chosen) < n and len(rows) < len(self):
-            row = self._first(rows) if len(rows) < N_FIRST else self._best(rows, truth, reference)
+        for _ in range(min(n, int(is_open.sum()))):
+            gain = expected_improvement(
+                mean, sd, self.log_energy, self.log_energy[rows], np.array(values, dtype=np.float64), reference
+            )
+            row = int(np.where(is_open, gain, -1.0).argmax())
             chosen.append(self.designs[row])
-            rows.append(row)
+            is_open[row] = False
             # What it will turn out to be is not known yet: the next choice takes it as predicted.
-            truth.append(float(self.predict(rows[:-1], truth)[0][row]) if truth else float(self.score[row]))
+            rows.append(row)
+            values.append(float(mean[row]))
         return chosen
-
-    def correction(self, rows: Sequence[int], truth: Sequence[float]) -> Correction:
-        """What the designs of some rows teach."""
-        return Correction.fit(self.score[list(rows)], self.features[list(rows)], truth)
-
-    def predict(self, rows: Sequence[int], truth: Sequence[float]) -> tuple[Floats, Floats]:
-        """(n,) expected log losses of all candidates and their standard deviations, from those of some rows."""
-        if len(truth) < 2:
-            return self.score + float(np.mean(truth) - self.score[list(rows)].mean()), np.ones(len(self))
-        return self.correction(rows, truth).predict(self.score, self.features)
-
-    def _first(self, rows: Sequence[int]) -> int:
-        """The best score among those of nearly the energy where the fewest designs are trained."""
-        steps = np.linspace(self.log_energy.min(), self.log_energy.max(), N_FIRST + 1)
-        place = np.clip(np.searchsorted(steps, self.log_energy, side="right") - 1, 0, N_FIRST - 1)
-        counts = np.bincount(place[list(rows)], minlength=N_FIRST).astype(np.float64)
-        is_left = np.ones(len(self), dtype=bool)
-        is_left[list(rows)] = False
-        order = np.lexsort((self.score, counts[place], ~is_left))
-        return int(order[0])
-
-    def _best(self, rows: Sequence[int], truth: Sequence[float], reference: float) -> int:
-        mean, sd = self.predict(rows, truth)
-        gain = expected_improvement(mean, sd, self.log_energy, self.log_energy[list(rows)], np.array(truth), reference)
-        gain[list(rows)] = -1.0
-        return int(gain.argmax())
 
 
 def expected_improvement(
@@ -120,8 +175,8 @@ def expected_improvement(
         known_value: (m,) likewise.
         reference: The value that must be improved where nothing is known at that cost.
     """
-    span = max(float(np.ptp(np.concatenate([cost, known_cost]))), 1e-9)
-    end = max(cost.max(), known_cost.max()) + span / N_FIRST
+    costs = np.concatenate([cost, known_cost])
+    end = costs.max() + max(float(np.ptp(costs)), 1e-9) * MARGIN
     order = np.argsort(known_cost, kind="stable")
     starts = np.concatenate([[-np.inf], known_cost[order]])
     ends = np.concatenate([known_cost[order], [end]])

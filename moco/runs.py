@@ -29,23 +29,35 @@ from moco.chosen import (
     valid_logloss,
 )
 from moco.codesign import CAPS, CodesignStudy, caps, codesign_space, create_study
+from moco.correction import Correction
 from moco.data import ClickLog, TableSchema, load_dataset
 from moco.data.logs import LOG_FORMATS
 from moco.design import Design
+from moco.features import network_features
 from moco.files import write_text_whole
+from moco.oracle import Oracle
 from moco.progress import console, progress_bar
-from moco.promising import Candidates
+from moco.promising import Candidates, Truths
 from moco.recipes import Recipe, recipe_for
 from moco.report import ReportInputs, write_report
-from moco.settings import TrainSettings
+from moco.settings import FinalSettings, TrainSettings
 from moco.spread import spread_networks
 from moco.supernet import TrainedSupernet, TrainProgress, train_supernet
 from moco.supernet.ranks import n_started
-from moco.truth import train_truth
-from moco.validation import LEAST_NETWORKS, Validation, validate
+from moco.truth import LEAST_NETWORKS, Truth, train_truth
+from moco.validation import Validation, validate
 from pimmodel import find_calibration
-from spaces import CodesignSpace
+from spaces import CodesignSpace, Genomes
 from studies import ENGINES, is_non_dominated
+
+TRUTH = "truth"
+"""Of the files of networks trained from scratch, by which the supernet is judged and its scores are corrected."""
+
+N_TRIED = 4
+"""Designs that are trained shortly for each that is trained to the end."""
+
+SHORTER = 8
+"""A short training's part of the epochs of a whole one."""
 
 MANY_TRAINED = 8
 """Designs trained from scratch, from which on they and not supernet scores say which to look at."""
@@ -213,8 +225,15 @@ class Run:
                 progress=show,
             )
 
-    def validate(self, n_networks: int) -> Validation | None:
+    def validate(
+        self, n_networks: int, n_seeds: int = 2, is_over: Callable[[], bool] | None = None
+    ) -> Validation | None:
         """Rank fidelity of the supernet on n networks spread over cost, trained from scratch; None where n is 0.
+
+        Args:
+            n_networks: How many.
+            n_seeds: Trainings of each.
+            is_over: Asked before each training; once it says so, those that are done must do, if they are enough.
 
         Raises:
             ValueError: There are fewer than 3 networks.
@@ -224,23 +243,55 @@ class Run:
             return stored
         if n_networks < LEAST_NETWORKS:
             raise ValueError(f"a rank needs at least {LEAST_NETWORKS} networks, got {n_networks}; 0 checks nothing")
-        supernet, space = self.supernet, self.space.network
+        supernet, networks = self.supernet, spread_networks(self.space.network, n_networks, self.settings.seed)
         with self._timed("rank fidelity"), progress_bar("checking ranks", "trainings") as bar:
-            truth = train_truth(
-                self.data,
-                space,
-                spread_networks(space, n_networks, self.settings.seed),
-                (self.settings.seed, self.settings.seed + 1),
-                self.folder,
-                "truth",
-                settings=self.recipe.final,
-                n_jobs=None if self.settings.device == "cpu" else 1,
-                device=self.settings.device,
-                progress=bar.update,
-            )
+            truth = self._train_truth(TRUTH, self.recipe.final, networks, n_seeds, bar.update, is_over)
+            if len(truth.useful(self.data).genomes) < LEAST_NETWORKS:
+                return None
             found = validate(self.data, supernet, truth)
         write_text_whole(self.folder / "validation.json", found.to_json())
         return found
+
+    def _train_truth(
+        self,
+        name: str,
+        settings: FinalSettings,
+        networks: Genomes,
+        n_seeds: int,
+        progress: Callable[[int, int], None] | None = None,
+        is_over: Callable[[], bool] | None = None,
+    ) -> Truth:
+        return train_truth(
+            self.data,
+            self.space.network,
+            networks,
+            range(self.settings.seed, self.settings.seed + n_seeds),
+            self.folder,
+            name,
+            settings=settings,
+            n_jobs=n_trained_at_once(self.settings.device),
+            device=self.settings.device,
+            progress=progress,
+            is_over=is_over,
+        )
+
+    @cached_property
+    def correction(self) -> Correction | None:
+        """What networks trained from scratch teach about scores: learned when it is first asked for, and kept from then
+        on, so that a search never changes what it goes by. None where too few were trained.
+        """
+        file = self.folder / "correction.json"
+        if not file.exists():
+            truth = Truth.read(self.folder, TRUTH)
+            truth = None if truth is None else truth.useful(self.data)
+            if truth is None or len(truth.genomes) < LEAST_NETWORKS:
+                return None
+            networks = self.space.network.networks(truth.genomes)
+            score = Oracle(self.supernet, self.data).score(networks).logloss
+            features = network_features(networks, self.space.network.n_dense, self.space.network.n_sparse)
+            found = Correction.fit(score, features, np.nanmean(truth.figures(), axis=1))
+            write_text_whole(file, found.to_json())
+        return Correction.from_json(file.read_text())
 
     def stored_validation(self) -> Validation | None:
         """Rank fidelity as measured before, of this supernet; None where it was not."""
@@ -251,6 +302,7 @@ class Run:
     def study(self, search: SearchSettings) -> CodesignStudy:
         """The study of the run's folder, with a trained supernet; ValueError when the search settings differ."""
         kept = _kept(self.folder / "search.json", search)
+        correction = self.correction
         return create_study(
             self.settings.dataset,
             self.data,
@@ -259,6 +311,7 @@ class Run:
             storage=self.study_file,
             seed=self.settings.seed,
             cardinalities=self.whole_data.cardinalities,
+            correction=correction if correction is not None and correction.is_better else None,
             **asdict(kept),
         )
 
@@ -288,26 +341,50 @@ class Run:
             self._train(self.chosen(study), bar.update)
 
     def train_promising(self, study: CodesignStudy, budget: Budget) -> None:
-        """Trains one promising design after another from scratch, until the budget's time is over."""
+        """Trains promising designs from scratch, some shortly and the best of those to the end, until time is over."""
         trials = study.study.trials()
         designs = study.designs(trials.select(trials.is_feasible))
         if not designs:
             return
-        candidates = Candidates.of(designs)
         reference = study.study.objectives[0].reference or max(design.logloss for design in designs)
         n_at_once = n_trained_at_once(self.settings.device)
         longest_s = 0.0
         with self._timed("from scratch"), progress_bar("training from scratch", "s") as bar:
+            candidates = Candidates.of(study, designs, self._truths(study))
             while budget.left_s > longest_s:
-                trained = valid_logloss(self.from_scratch)
-                promising = candidates.next(trained, n_at_once, reference)
+                started_s = time.monotonic()
+                trained, tried = valid_logloss(self.from_scratch), valid_logloss(self.tried)
+                if self.short_settings is None:
+                    promising = candidates.by_score(trained, tried, n_at_once, reference)
+                else:
+                    to_try = candidates.by_score(trained, tried, N_TRIED * n_at_once, reference)
+                    self._train([(PROMISING, design) for design in to_try], None, self.short_settings)
+                    tried = valid_logloss(self.tried)
+                    promising = candidates.by_short_training(trained, tried, n_at_once, reference)
                 if not promising:
                     break
-                started_s = time.monotonic()
                 self._train([(PROMISING, design) for design in promising], None)
                 longest_s = max(longest_s, time.monotonic() - started_s)
-                note = f"{len(trained) + len(promising)} designs trained"
+                note = f"{len(trained) + len(promising)} designs trained, {len(tried)} shortly"
                 bar.update(budget.total_s - max(budget.left_s, 0.0), budget.total_s, note)
+
+    def _truths(self, study: CodesignStudy) -> Truths:
+        """What networks reached on the data that designs are trained on, after a short training too."""
+        truth = Truth.read(self.folder, TRUTH)
+        if truth is None or self.short_settings is None or self.whole_data is not self.data:
+            return Truths.none()
+        truth = truth.useful(self.data)
+        short = self._train_truth("short", self.short_settings, truth.genomes, 1)
+        rows = {genome.tobytes(): row for row, genome in enumerate(short.genomes)}
+        order = [rows[genome.tobytes()] for genome in truth.genomes]
+        score, features = study.features(self.space.network.networks(truth.genomes))
+        return Truths(score, short.figures()[order, 0], features, np.nanmean(truth.figures(), axis=1))
+
+    @property
+    def short_settings(self) -> FinalSettings | None:
+        """Of a short training: the whole schedule in an eighth of the epochs; None where there are not as many."""
+        epochs = self.recipe.final.epochs // SHORTER
+        return replace(self.recipe.final, epochs=epochs) if epochs > 0 else None
 
     def chosen(self, study: CodesignStudy) -> list[tuple[str, Design]]:
         """The designs to look at, with the reason: judged by training from scratch where many designs are trained."""
@@ -325,14 +402,22 @@ class Run:
         """Designs trained from scratch so far."""
         return read_from_scratch(self.folder / "from_scratch.json")
 
+    @property
+    def tried(self) -> list[FromScratch]:
+        """Designs trained shortly so far."""
+        return read_from_scratch(self.folder / "tried.json")
+
     def _train(
-        self, chosen: Sequence[tuple[str, Design]], progress: Callable[[float, float], None] | None
+        self,
+        chosen: Sequence[tuple[str, Design]],
+        progress: Callable[[float, float], None] | None,
+        short: FinalSettings | None = None,
     ) -> list[FromScratch]:
         return train_chosen(
             self.whole_data,
             chosen,
-            self.folder / "from_scratch.json",
-            settings=self.recipe.final,
+            self.folder / ("from_scratch.json" if short is None else "tried.json"),
+            settings=short or self.recipe.final,
             seed=self.settings.seed,
             device=self.settings.device,
             progress=progress,
@@ -409,16 +494,17 @@ def run(
 ) -> CodesignStudy:
     """The whole way: data, supernet, search, training from scratch, report.
 
-    With a number of hours, a third goes to the supernet at most, a fifth to the search, and the rest to training from
-    scratch the designs that promise most, one after another, each choice learning from those before.
+    With a number of hours, a third goes to the supernet at most, a tenth to networks that say how to correct its
+    scores, a sixth to the search, and the rest to training from scratch the designs that promise most, each choice
+    learning from those before.
 
     Args:
         folder: Of the run; made when it is not there.
         settings: Of data and supernet.
         search: Of the search.
         n_trials: Distinct designs to score; None takes the data set's recipe.
-        n_checked: Networks to train from scratch to see how well the supernet ranks; None takes the recipe's, and none
-            where hours are given: there the search's own designs are trained in number.
+        n_checked: Networks to train from scratch to see how well the supernet ranks and to correct its scores; None
+            takes the recipe's. Each is trained twice; where hours are given once, as many as there is time for.
         hours: For everything together, over interruptions; None for as long as it takes.
 
     Raises:
@@ -440,12 +526,17 @@ def run(
         f"[bold]space[/bold]     {this.space.name}, {len(this.space.blocks)} choice blocks, "
         f"{float(this.space.cardinality):.2g} designs"
     )
-    study = this.study(search)
-    console.print(f"[bold]supernet[/bold]  {this.supernet_file}")
+    # Trained here; and said before anything is judged by it.
+    console.print(f"[bold]supernet[/bold]  {this.supernet.digest}, {this.supernet_file}")
     if n_checked is None:
-        n_checked = this.recipe.n_checked if budget is None else 0
-    if (validation := this.validate(n_checked)) is not None:
+        n_checked = this.recipe.n_checked
+    is_over = None if budget is None else lambda: budget.is_truth_over
+    validation = this.validate(n_checked, 1 if budget is not None else 2, is_over)
+    if validation is not None:
         console.print(validation.summary(), soft_wrap=True)
+    if this.correction is not None:
+        console.print(this.correction.summary(), soft_wrap=True)
+    study = this.study(search)
     this.search(study, this.recipe.n_trials if n_trials is None else n_trials, budget)
     console.print(f"[bold]search[/bold]    {len(study.study):,} designs scored, {len(study.front())} on the front")
     if budget is not None:

@@ -11,6 +11,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +25,9 @@ from moco.retrain import begun_below, train_from_scratch
 from moco.settings import FinalSettings
 from spaces.nasrec import NasrecSpace
 from spaces.space import Genomes
+
+LEAST_NETWORKS = 3
+"""Networks without which there is no rank."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +89,11 @@ class Truth:
             table.writerow({**asdict(run), "n_epochs": f"{run.n_epochs:.6g}"})
         write_text_whole(folder / f"{name}.csv", text.getvalue())
 
-    def without_failures(self, data: ClickLog) -> Truth:
-        """Without the runs that never began to learn: what they say is chance, not the network."""
+    def useful(self, data: ClickLog) -> Truth:
+        """Without runs that never began to learn, which tell of chance alone; all where too few others are left."""
         worst = begun_below(data)
-        return Truth(self.what, tuple(run for run in self.runs if run.valid_logloss < worst))
+        kept = Truth(self.what, tuple(run for run in self.runs if run.valid_logloss < worst))
+        return kept if len(kept.genomes) >= LEAST_NETWORKS else self
 
     @property
     def genomes(self) -> Genomes:
@@ -120,6 +125,7 @@ def train_truth(
     n_jobs: int | None = None,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
+    is_over: Callable[[], bool] | None = None,
 ) -> Truth:
     """Trains networks from scratch, one process each, and keeps every run in the folder as it ends.
 
@@ -137,6 +143,7 @@ def train_truth(
         n_jobs: Processes; by default one a core.
         device: "cpu", "auto", or another that torch knows.
         progress: Called with the number of runs done and of all.
+        is_over: Asked before each run; once it says so, no further one is begun.
 
     Raises:
         ValueError: The folder's truth is of other data, another space or other settings.
@@ -155,9 +162,10 @@ def train_truth(
     runs = {(run.genome, run.seed): run for run in truth.runs}
     wanted = [(_text(genome), seed) for genome in genomes[_evenly(len(genomes))] for seed in seeds]
     missing = [key for key in wanted if key not in runs]
-    ended = Parallel(n_jobs=n_jobs or cpu_count(), return_as="generator_unordered", batch_size=1)(
-        delayed(_run)(data, space, genome, seed, settings, device) for genome, seed in missing
-    )
+    begun = takewhile(lambda _: is_over is None or not is_over(), missing)
+    ended = Parallel(
+        n_jobs=n_jobs or cpu_count(), return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
+    )(delayed(_run)(data, space, genome, seed, settings, device) for genome, seed in begun)
     if progress is not None:
         progress(len(wanted) - len(missing), len(wanted))
     for run in ended:

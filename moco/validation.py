@@ -19,7 +19,7 @@ from moco.features import FEATURES, network_features
 from moco.fidelity import LEVEL, Noise, Rank, ceiling, rank_correlation, share_of_resamples_better
 from moco.oracle import Oracle
 from moco.supernet import Supernet, TrainedSupernet
-from moco.truth import Truth
+from moco.truth import LEAST_NETWORKS, Truth
 
 Floats = NDArray[np.float64]
 
@@ -27,9 +27,6 @@ CONTROLS = {"more MACs": "log_macs", "more live blocks": "n_live_blocks", "more 
 """Scores that count: each a feature of the network, of which more is taken to be better."""
 
 UNTRAINED = "untrained supernet"
-
-LEAST_NETWORKS = 3
-"""Networks without which there is no rank."""
 
 SURE = 0.95
 """Share of bootstrap resamples in which the score must beat a control to be called better than it."""
@@ -115,8 +112,7 @@ def validate(data: ClickLog, supernet: TrainedSupernet, truth: Truth, n_jobs: in
     for name, digest in (("data", data.digest), ("space", space.digest)):
         if truth.what[name]["digest"] != digest:
             raise ValueError(f"the truth is of {name} {truth.what[name]['digest']}, the supernet of {digest}")
-    useful = truth.without_failures(data)
-    truth = useful if len(useful.genomes) >= LEAST_NETWORKS else truth
+    truth = truth.useful(data)
     table = truth.figures()
     if len(table) < LEAST_NETWORKS:
         raise ValueError(f"a rank needs 3 networks trained from scratch, got {len(table)}")

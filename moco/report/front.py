@@ -1,7 +1,7 @@
 """The front as a table: text for a terminal, CSV and JSON for programs.
 
-Log loss and AUC of a design are the supernet's scores. They carry that name in every form, and what training from
-scratch gave stands beside them where a design was trained.
+Log loss and AUC of a design are the supernet's scores, log loss corrected where the study has a correction. They carry
+that name in every form, and what training from scratch gave stands beside them where a design was trained.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SCORE_NOTE = (
     "logloss and auc are supernet scores on valid rows: estimates of what the network reaches when it is trained from "
-    "scratch"
+    "scratch; where networks that were trained from scratch could correct it, logloss is the corrected one"
 )
 SUPERNET_SCORES = ("logloss", "auc")
 TRAINED_FIGURES = ("valid_logloss", "valid_auc", "test_logloss", "test_auc")

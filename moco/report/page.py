@@ -95,6 +95,9 @@ def _caveats(inputs: ReportInputs) -> str:
                 "scratch in this run."
                 if inputs.validation is None
                 else inputs.validation.summary(),
+                "Log loss is the score as it is; nothing corrects it."
+                if inputs.study.correction is None
+                else inputs.study.correction.summary(),
                 "The score is computed as the design's chip would: weights, activations and tables in its bits, and "
                 "what its analog-to-digital converters do to column sums by a model of gain and noise. The chosen "
                 "designs carry beside it the score with every such product computed slice by slice. Devices are "
@@ -293,6 +296,8 @@ def _search(inputs: ReportInputs, pictures: Mapping[str, bytes]) -> str:
     supernet = inputs.supernet
     training = _listed(f"{name} {value}" for name, value in asdict(supernet.settings).items())
     digests = {"data": study.data.digest, "space": space.digest, "supernet": supernet.digest}
+    if study.correction is not None:
+        digests["correction"] = study.correction.digest
     parts = [
         markup.element("h3", "Data"),
         markup.element("pre", study.data.describe()),

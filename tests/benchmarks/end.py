@@ -2,7 +2,7 @@
 
 Three ways to spend the same hours on two cores, each repeated with several seeds:
 
-- moco: `moco run --hours H`, supernet, search and training from scratch together;
+- moco: `moco run --hours H`, supernet, correction, search and training from scratch together;
 - MACs: the same search and the same choice of what to train, steered by counting multiply-accumulates (more is
   better) in place of the supernet's score; the time of the supernet goes to training;
 - random: random networks, each on the cheapest of 100 random chips whose ADC loses nothing, trained one after another.
@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
@@ -172,12 +172,14 @@ def stored_design(entry: dict[str, Any]) -> Design:
     return Design(key=entry["key"], **named, **entry["supernet_score_and_costs"])
 
 
-def judged(this: Run, design: Design, file: Path) -> list[FromScratch]:
-    """The design trained anew with each of JUDGED_SEEDS."""
-    return [
-        train_chosen(this.whole_data, [("judged", design)], file, settings=this.recipe.final, seed=seed, n_jobs=1)[0]
-        for seed in JUDGED_SEEDS
-    ]
+def judged(this: Run, designs: Sequence[Design], file: Path) -> dict[str, list[FromScratch]]:
+    """The designs trained anew with each of JUDGED_SEEDS, by their keys."""
+    once = list({design.key: ("judged", design) for design in designs}.values())
+    runs: dict[str, list[FromScratch]] = {}
+    for seed in JUDGED_SEEDS:
+        for one in train_chosen(this.whole_data, once, file, settings=this.recipe.final, seed=seed):
+            runs.setdefault(one.key, []).append(one)
+    return runs
 
 
 def main() -> None:
@@ -201,13 +203,13 @@ def main() -> None:
         for way in WAYS:
             place = folder / f"{way}-{repeat}"
             spend(way, settings, place, given.hours)
-            for cap, share in CAPS.items():
-                design = best_design(place, share * median_pj)
+            best = {cap: best_design(place, share * median_pj) for cap, share in CAPS.items()}
+            runs = judged(this, [design for design in best.values() if design is not None], place / "judged.json")
+            for cap, design in best.items():
                 if design is None:
                     print(f"repeat {repeat}, cap {cap:<4} {way:<6} no design", flush=True)
                     continue
-                runs = judged(this, design, place / "judged.json")
-                figures = np.array([[one.test_logloss, one.test_auc] for one in runs])
+                figures = np.array([[one.test_logloss, one.test_auc] for one in runs[design.key]])
                 table.setdefault((cap, way), []).append(figures.mean(axis=0))
                 n_trained = len(read_from_scratch(place / "from_scratch.json"))
                 print(

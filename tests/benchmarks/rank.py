@@ -23,7 +23,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from moco.codesign import codesign_space
-from moco.correction import BOTH, NETWORK, SCORE, Correction
+from moco.correction import Correction
 from moco.data import CtrDataset
 from moco.features import FEATURES, network_features
 from moco.fidelity import Noise, ceiling, kendall_tau, rank_correlation, share_of_resamples_better
@@ -111,11 +111,10 @@ def corrected_taus(score: Floats, features: Floats, truth: Floats, controls: dic
     for _ in range(N_SPLITS):
         order = rng.permutation(len(truth))
         known, held_out = order[::2], order[1::2]
-        for reads in (SCORE, NETWORK, BOTH, "chosen"):
-            only = None if reads == "chosen" else reads
-            fitted = Correction.fit(score[known], features[known], truth[known], reads=only)
-            predicted = fitted.predict(score[held_out], features[held_out])[0]
-            taus.setdefault(f"corrected, reads {reads}", []).append(kendall_tau(predicted, truth[held_out]))
+        for name, read in (("corrected score", score), ("the same without the score", np.zeros_like(score))):
+            fitted = Correction.fit(read[known], features[known], truth[known])
+            predicted = fitted.predict(read[held_out], features[held_out])[0]
+            taus.setdefault(name, []).append(kendall_tau(predicted, truth[held_out]))
         for name, control in {"plain score": score, **controls}.items():
             taus.setdefault(name, []).append(kendall_tau(control[held_out], truth[held_out]))
     return {name: np.array(values) for name, values in taus.items()}
@@ -139,7 +138,7 @@ def main() -> None:
     file = given.supernet or Path("runs") / f"rank-{given.data}.safetensors"
     file.parent.mkdir(parents=True, exist_ok=True)
     supernet = train_supernet(data, space, settings=settings, checkpoint=file)
-    truth = truth.without_failures(data)
+    truth = truth.useful(data)
     table = truth.figures()
     complete = ~np.isnan(table).any(axis=1)
     table, true = table[complete], table[complete].mean(axis=1)

@@ -10,7 +10,9 @@ import pytest
 
 import moco
 from moco.codesign import codesign_space, create_study, design_costs, objectives
+from moco.correction import Correction
 from moco.data import CtrDataset, load_dataset
+from moco.features import FEATURES
 from moco.supernet import TrainedSupernet, TrainSettings, train_supernet
 from pimmodel import lossless_adc_bits
 from spaces import CodesignSpace, macs
@@ -152,6 +154,38 @@ def test_exact_scores_of_designs(data: CtrDataset, space: CodesignSpace, superne
         if lossless_adc_bits(chip.n_active_wordlines, chip.dac_bits, chip.cell_bits) <= chip.adc_bits:
             assert exact.logloss == pytest.approx(design.logloss, rel=1e-5)  # the first designs are hand-made ones
     assert design_costs(data, space, space.sample(np.random.default_rng(0), 1)).adc_shortfall_bits.shape == (1,)
+
+
+def test_a_correction_moves_networks_and_leaves_what_chips_lose(
+    data: CtrDataset, space: CodesignSpace, supernet: TrainedSupernet
+) -> None:
+    plain = create_study("plain", data, space, supernet, n_jobs=1)
+    genomes = space.canonical(space.sample(np.random.default_rng(3), 10))
+    score, features = plain.features(space.networks(genomes))
+    correction = Correction.fit(score, features, score - 0.01 * features[:, 0])
+    study = create_study("corrected", data, space, supernet, n_jobs=1, correction=correction)
+    before, after = np.asarray(plain.evaluate(genomes).values), np.asarray(study.evaluate(genomes).values)
+    np.testing.assert_array_equal(after[:, 1:], before[:, 1:])
+    expected = correction.predict(score, features)[0]
+    np.testing.assert_allclose(after[:, 0] - expected, before[:, 0] - score, atol=1e-12)
+    assert np.corrcoef(after[:, 0] - before[:, 0], -features[:, 0])[0, 1] > 0.9
+    study.optimize(6)
+    designs = study.designs(study.study.trials())
+    exact = study.exact(designs, n_rows=len(data.valid)).logloss
+    uncorrected = plain.exact(designs, n_rows=len(data.valid)).logloss
+    moved = study.evaluate(study.study.trials().genomes).values - plain.evaluate(study.study.trials().genomes).values
+    np.testing.assert_allclose(exact - uncorrected, np.asarray(moved)[:, 0], atol=1e-12)
+
+
+def test_a_study_with_another_correction_is_refused(
+    data: CtrDataset, space: CodesignSpace, supernet: TrainedSupernet, tmp_path: Path
+) -> None:
+    storage = tmp_path / "s.db"
+    create_study("s", data, space, supernet, storage=storage).study.close()
+    features = np.zeros((3, len(FEATURES)))
+    correction = Correction.fit(np.array([0.4, 0.5, 0.6]), features, np.array([0.4, 0.5, 0.6]))
+    with pytest.raises(ValueError, match="correction"):
+        create_study("s", data, space, supernet, storage=storage, correction=correction)
 
 
 def test_an_evaluation_has_every_row(data: CtrDataset, space: CodesignSpace, supernet: TrainedSupernet) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moco.promising import expected_improvement
+from moco.features import FEATURES
+from moco.promising import Candidates, Truths, expected_improvement
 from studies.front import hypervolume
 
 
@@ -59,3 +63,43 @@ def test_uncertainty_is_worth_something() -> None:
         np.array([0.6, 0.6]), np.array([0.01, 0.2]), np.array([1.0, 1.0]), np.array([0.5]), np.array([0.5]), 1.0
     )
     assert gains[1] > gains[0]
+
+
+RNG = np.random.default_rng(0)
+N = 30
+
+
+def candidates(score: np.ndarray, known: Truths) -> Candidates:
+    """N designs of one energy, on chips that lose nothing, whose features are all alike."""
+    designs: list[Any] = [SimpleNamespace(key=str(row)) for row in range(N)]
+    features = np.zeros((N, len(FEATURES)))
+    return Candidates(cast(Any, designs), score, features, np.zeros(N), np.zeros(N), known)
+
+
+def keys(designs: Any) -> list[int]:
+    return [int(design.key) for design in designs]
+
+
+def test_designs_are_tried_by_their_score_and_trained_by_what_trying_showed() -> None:
+    score, reached = np.linspace(0.4, 0.5, N), RNG.normal(0.45, 0.02, 8)
+    known = Truths(reached + 1e-4, reached + 0.1, np.zeros((8, len(FEATURES))), reached)
+    all_of_them = candidates(score, known)
+    tried = all_of_them.by_score({}, {}, 4, 0.6)
+    assert keys(tried) == [0, 1, 2, 3]  # known networks say that the score is right
+    short = {"0": 0.58, "1": 0.51, "2": 0.56, "3": 0.57}
+    assert keys(all_of_them.by_short_training({}, short, 2, 0.6))[0] == 1
+    trained = {"1": 0.41}
+    assert keys(all_of_them.by_short_training(trained, short, 9, 0.6)) != []
+    assert 1 not in keys(all_of_them.by_short_training(trained, short, 9, 0.6))
+    assert not {0, 1, 2, 3} & set(keys(all_of_them.by_score(trained, short, N, 0.6)))
+
+
+def test_what_trained_designs_reached_outweighs_a_misleading_score() -> None:
+    score = np.linspace(0.4, 0.5, N)
+    trained = {str(row): 0.9 - float(score[row]) for row in range(0, N, 3)}  # the truth is the other way round
+    assert min(keys(candidates(score, Truths.none()).by_score(trained, {}, 3, 0.6))) > N - 6
+
+
+def test_without_any_truth_the_score_decides() -> None:
+    assert keys(candidates(np.linspace(0.4, 0.5, N), Truths.none()).by_score({}, {}, 1, 0.6)) == [0]
+    assert candidates(np.linspace(0.4, 0.5, N), Truths.none()).by_short_training({}, {}, 1, 0.6) == []

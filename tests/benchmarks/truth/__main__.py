@@ -103,7 +103,7 @@ def main() -> None:
             )
     if truth is None:
         parser.error(f"there is no truth of {given.data} yet: leave --show out")
-    useful = truth.without_failures(data)
+    useful = truth.useful(data)
     print(f"{len(truth.runs) - len(useful.runs)} of {len(truth.runs)} runs never began to learn and do not count")
     show(useful, space)
 
