@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +35,7 @@ from moco.data.logs import LOG_FORMATS
 from moco.design import Design
 from moco.features import network_features
 from moco.files import write_text_whole
+from moco.meanwhile import meanwhile
 from moco.oracle import Oracle
 from moco.progress import console, progress_bar
 from moco.promising import Candidates, Truths
@@ -42,7 +43,7 @@ from moco.recipes import Recipe, recipe_for
 from moco.report import ReportInputs, write_report
 from moco.settings import FinalSettings, TrainSettings
 from moco.spread import spread_networks
-from moco.supernet import TrainedSupernet, TrainProgress, train_supernet
+from moco.supernet import CheckpointError, TrainedSupernet, TrainProgress, load_supernet, train_supernet
 from moco.supernet.ranks import n_started
 from moco.truth import LEAST_NETWORKS, Truth, train_truth
 from moco.validation import Validation, validate
@@ -58,6 +59,9 @@ N_TRIED = 4
 
 SHORTER = 8
 """A short training's part of the epochs of a whole one."""
+
+N_LAST_ROUNDS = 3
+"""Rounds of such training, of which the longest says how long the next will take."""
 
 MANY_TRAINED = 8
 """Designs trained from scratch, from which on they and not supernet scores say which to look at."""
@@ -243,33 +247,51 @@ class Run:
             return stored
         if n_networks < LEAST_NETWORKS:
             raise ValueError(f"a rank needs at least {LEAST_NETWORKS} networks, got {n_networks}; 0 checks nothing")
-        supernet, networks = self.supernet, spread_networks(self.space.network, n_networks, self.settings.seed)
+        networks = spread_networks(self.space.network, n_networks, self.settings.seed)
+        seeds = range(self.settings.seed, self.settings.seed + n_seeds)
+        with self._meanwhile(partial(self._train_truth, TRUTH, self.recipe.final, networks, seeds)):
+            supernet = self.supernet
         with self._timed("rank fidelity"), progress_bar("checking ranks", "trainings") as bar:
-            truth = self._train_truth(TRUTH, self.recipe.final, networks, n_seeds, bar.update, is_over)
+            truth = self._train_truth(TRUTH, self.recipe.final, networks, seeds, is_over, progress=bar.update)
             if len(truth.useful(self.data).genomes) < LEAST_NETWORKS:
                 return None
             found = validate(self.data, supernet, truth)
         write_text_whole(self.folder / "validation.json", found.to_json())
         return found
 
+    @contextmanager
+    def _meanwhile(self, work: Callable[..., object]) -> Iterator[None]:
+        """Lets the cores that a supernet leaves idle do work while it is trained, if it is not trained yet."""
+        n_idle = n_trained_at_once(self.settings.device) - self.supernet_settings.n_threads
+        is_trained = False
+        with suppress(CheckpointError):  # not there yet, or not finished
+            is_trained = load_supernet(self.supernet_file, self.data, self.space) is not None
+        if n_idle < 1 or is_trained:
+            yield
+            return
+        with meanwhile(partial(work, n_jobs=n_idle)):
+            yield
+
     def _train_truth(
         self,
         name: str,
         settings: FinalSettings,
         networks: Genomes,
-        n_seeds: int,
-        progress: Callable[[int, int], None] | None = None,
+        seeds: Sequence[int],
         is_over: Callable[[], bool] | None = None,
+        *,
+        n_jobs: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Truth:
         return train_truth(
             self.data,
             self.space.network,
             networks,
-            range(self.settings.seed, self.settings.seed + n_seeds),
+            seeds,
             self.folder,
             name,
             settings=settings,
-            n_jobs=n_trained_at_once(self.settings.device),
+            n_jobs=n_jobs or n_trained_at_once(self.settings.device),
             device=self.settings.device,
             progress=progress,
             is_over=is_over,
@@ -348,10 +370,10 @@ class Run:
             return
         reference = study.study.objectives[0].reference or max(design.logloss for design in designs)
         n_at_once = n_trained_at_once(self.settings.device)
-        longest_s = 0.0
+        rounds_s = [0.0]
         with self._timed("from scratch"), progress_bar("training from scratch", "s") as bar:
             candidates = Candidates.of(study, designs, self._truths(study))
-            while budget.left_s > longest_s:
+            while budget.left_s > max(rounds_s[-N_LAST_ROUNDS:]):
                 started_s = time.monotonic()
                 trained, tried = valid_logloss(self.from_scratch), valid_logloss(self.tried)
                 if self.short_settings is None:
@@ -364,7 +386,7 @@ class Run:
                 if not promising:
                     break
                 self._train([(PROMISING, design) for design in promising], None)
-                longest_s = max(longest_s, time.monotonic() - started_s)
+                rounds_s.append(time.monotonic() - started_s)
                 note = f"{len(trained) + len(promising)} designs trained, {len(tried)} shortly"
                 bar.update(budget.total_s - max(budget.left_s, 0.0), budget.total_s, note)
 
@@ -374,7 +396,7 @@ class Run:
         if truth is None or self.short_settings is None or self.whole_data is not self.data:
             return Truths.none()
         truth = truth.useful(self.data)
-        short = self._train_truth("short", self.short_settings, truth.genomes, 1)
+        short = self._train_truth("short", self.short_settings, truth.genomes, [self.settings.seed])
         rows = {genome.tobytes(): row for row, genome in enumerate(short.genomes)}
         order = [rows[genome.tobytes()] for genome in truth.genomes]
         score, features = study.features(self.space.network.networks(truth.genomes))
@@ -526,12 +548,11 @@ def run(
         f"[bold]space[/bold]     {this.space.name}, {len(this.space.blocks)} choice blocks, "
         f"{float(this.space.cardinality):.2g} designs"
     )
-    # Trained here; and said before anything is judged by it.
-    console.print(f"[bold]supernet[/bold]  {this.supernet.digest}, {this.supernet_file}")
     if n_checked is None:
         n_checked = this.recipe.n_checked
     is_over = None if budget is None else lambda: budget.is_truth_over
     validation = this.validate(n_checked, 1 if budget is not None else 2, is_over)
+    console.print(f"[bold]supernet[/bold]  {this.supernet.digest}, {this.supernet_file}")
     if validation is not None:
         console.print(validation.summary(), soft_wrap=True)
     if this.correction is not None:
