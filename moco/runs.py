@@ -494,15 +494,9 @@ class Run:
             yield
         except BaseException:
             with suppress(OSError):
-                self._add_seconds(stage, time.monotonic() - start_s)
+                _add_seconds(self.folder, stage, time.monotonic() - start_s)
             raise
-        self._add_seconds(stage, time.monotonic() - start_s)
-
-    def _add_seconds(self, stage: str, spent_s: float) -> None:
-        if spent_s > 1.0:  # a stage that was found done is not counted again
-            seconds = _seconds_of(self.folder)
-            seconds[stage] = round(seconds.get(stage, 0.0) + spent_s, 1)
-            write_text_whole(self.folder / "seconds.json", json.dumps(seconds, indent=1))
+        _add_seconds(self.folder, stage, time.monotonic() - start_s)
 
 
 def run(
@@ -541,8 +535,21 @@ def run(
             "only training runs in several processes: 'torchrun -m moco train', then 'moco search', then "
             "'torchrun -m moco report'"
         )
-    budget = None if hours is None else Budget(hours, _seconds_of(folder))
-    this = Run(folder, settings if budget is None else _affordable(folder, settings, budget))
+    if hours is None:
+        return _all_stages(Run(folder, settings), search, n_trials, n_checked, None)
+    budget = Budget(hours, _seconds_of(folder))
+    try:
+        this = Run(folder, _affordable(folder, settings, budget))
+        return _all_stages(this, search, n_trials, n_checked, budget)
+    finally:
+        with suppress(OSError):  # what is between the stages counts too, or a run would get it anew when it goes on
+            _add_seconds(folder, "between", budget.total_s - budget.left_s - sum(_seconds_of(folder).values()))
+
+
+def _all_stages(
+    this: Run, search: SearchSettings, n_trials: int | None, n_checked: int | None, budget: Budget | None
+) -> CodesignStudy:
+    """Every stage of a run; arguments are those of `run`."""
     console.print(f"[bold]data[/bold]      {this.data.name}: {len(this.data.train):,} train rows")
     console.print(
         f"[bold]space[/bold]     {this.space.name}, {len(this.space.blocks)} choice blocks, "
@@ -573,6 +580,13 @@ def _seconds_of(folder: Path) -> dict[str, float]:
     """Seconds that each stage of a run has taken so far."""
     file = folder / "seconds.json"
     return json.loads(file.read_text()) if file.exists() else {}
+
+
+def _add_seconds(folder: Path, stage: str, spent_s: float) -> None:
+    if spent_s > 1.0:  # a stage that was found done is not counted again
+        seconds = _seconds_of(folder)
+        seconds[stage] = round(seconds.get(stage, 0.0) + spent_s, 1)
+        write_text_whole(folder / "seconds.json", json.dumps(seconds, indent=1))
 
 
 def _affordable(folder: Path, settings: RunSettings, budget: Budget) -> RunSettings:
