@@ -31,7 +31,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def data() -> CtrDataset:
-    small = synthetic_dataset(n_rows=2000, n_fields=3, n_dense=2, max_cardinality=20)
+    small = synthetic_dataset(n_rows=3000, n_fields=3, n_dense=2, max_cardinality=20)
     return replace(small, name=HOSTILE_NAME)
 
 

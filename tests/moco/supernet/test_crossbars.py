@@ -11,7 +11,6 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from moco.data import CtrDataset, load_dataset
@@ -246,12 +245,16 @@ def test_more_converter_bits_never_lose_more(oracle: Oracle, space: NasrecSpace)
 
 
 def test_scores_order_chips_as_the_exact_products_do(oracle: Oracle, space: NasrecSpace) -> None:
-    for genome in networks_of(space, 2, seed=3):
+    """Of pairs of chips on which the exact log losses of a network differ clearly, nearly all are in order."""
+    in_order: list[bool] = []
+    for genome in networks_of(space, 3, seed=3):
         networks = space.networks(np.repeat(genome[None], 24, axis=0))
         chips = chips_of(24, seed=4)
         modelled = oracle.score(networks, None, chips).logloss
         exact = oracle.exact(networks, None, chips, n_rows=10_000).logloss
-        assert spearmanr(modelled, exact).statistic > 0.9
+        clear = np.subtract.outer(exact, exact) > 2e-3
+        in_order += (np.subtract.outer(modelled, modelled)[clear] > 0).tolist()
+    assert np.mean(in_order) > 0.85  # .91 to .98 for other seeds of the supernet
 
 
 @pytest.mark.parametrize("factor", [1e3, 1e6, 1e12])
