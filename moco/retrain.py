@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -17,17 +18,19 @@ from moco.settings import FinalSettings
 from moco.supernet.average import Averaged
 from moco.supernet.checkpoint import CheckpointError, part, read_tensors, weights_digest, write_tensors
 from moco.supernet.chips import TableRounding, TrainedChip
-from moco.supernet.forward import Path as NetworkPath
 from moco.supernet.loop import Trainer, TrainProgress, device_named, logloss_of, threads
 from moco.supernet.metrics import Score, mean_logloss, score_of
-from moco.supernet.network import Network, forward_pass
+from moco.supernet.network import Network
 from moco.supernet.numerics import FLOAT, Arithmetic
 from moco.supernet.on_chip import NetworkOnChip
+from moco.supernet.predictor import Predictor
 from moco.supernet.rows import TensorRows, rows_on
 from pimmodel import PimConfig
 from spaces.architecture import Architecture
 
-__all__ = ["FinalSettings", "TrainedNetwork", "train_from_scratch"]
+__all__ = ["FinalSettings", "TrainedNetwork", "train_from_scratch", "train_predictor"]
+
+AnyPredictor = TypeVar("AnyPredictor", bound=Predictor)
 
 JUDGE_ROWS = 200_000
 """Most valid rows on which rounds are compared; the chosen weights are scored on all."""
@@ -42,7 +45,7 @@ FORMAT = "moco network 1"
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedNetwork:
+class TrainedNetwork(Generic[AnyPredictor]):
     """One network, trained from scratch and stopped at its lowest valid log loss.
 
     Trained for a chip, its history is by the moment model, and its final scores come from products computed slice by
@@ -56,7 +59,7 @@ class TrainedNetwork:
         n_epochs: Epochs done at the end of the best round.
     """
 
-    network: Network
+    network: AnyPredictor
     valid: Score
     test: Score
     history: tuple[Score, ...]
@@ -79,7 +82,7 @@ def train_from_scratch(
     hardware: PimConfig | None = None,
     checkpoint: str | Path | None = None,
     progress: Callable[[TrainProgress], None] | None = None,
-) -> TrainedNetwork:
+) -> TrainedNetwork[Network]:
     """Trains one network on the train rows, its weights rounded to the architecture's bits all along.
 
     The same arguments give the same weights on one machine, bit for bit, interrupted or not. Inside
@@ -102,10 +105,51 @@ def train_from_scratch(
         ValueError: The device cannot be used, a bit width cannot be computed, or start is of another architecture.
         FloatingPointError: The loss is not finite any more.
     """
+    network = Network(architecture, data.cardinalities, len(data.dense), seed)
+    what: dict[str, Any] = {"architecture": asdict(architecture), "start": ""}
+    if start is not None:
+        if start.architecture != architecture:
+            raise ValueError("start must be a network of the architecture that is trained, it is of another one")
+        network.load_state_dict(start.state_dict())
+        what["start"] = weights_digest(start.state_dict())
+    return train_predictor(
+        data,
+        network,
+        what,
+        settings=settings,
+        seed=seed,
+        device=device,
+        hardware=hardware,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+
+
+def train_predictor(
+    data: ClickLog,
+    network: AnyPredictor,
+    what: Mapping[str, Any],
+    *,
+    settings: FinalSettings | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    hardware: PimConfig | None = None,
+    checkpoint: str | Path | None = None,
+    progress: Callable[[TrainProgress], None] | None = None,
+) -> TrainedNetwork[AnyPredictor]:
+    """Trains any predictor from the weights it has; see `train_from_scratch`.
+
+    Args:
+        data: The click log.
+        network: Its weights are changed.
+        what: What the network is and where its weights come from, as plain data for JSON: a checkpoint is taken up by
+            the same alone.
+        settings: See `train_from_scratch`; likewise the others.
+    """
     settings = settings or recipe_for(data).final
     path = None if checkpoint is None else Path(checkpoint)
     with threads(settings.n_threads):
-        training = _Training(data, architecture, start, hardware, settings, seed, device_named(device), progress)
+        training = _Training(data, network, what, hardware, settings, seed, device_named(device), progress)
         if path is not None and path.exists():
             training.load(path)
         while not training.is_finished:
@@ -120,14 +164,14 @@ def begun_below(data: ClickLog) -> float:
     return LEARNED * mean_logloss(data.train.label_mean)
 
 
-class _Training:
+class _Training(Generic[AnyPredictor]):
     """A training under way."""
 
     def __init__(
         self,
         data: ClickLog,
-        architecture: Architecture,
-        start: Network | None,
+        network: AnyPredictor,
+        what: Mapping[str, Any],
         hardware: PimConfig | None,
         settings: FinalSettings,
         seed: int,
@@ -138,21 +182,15 @@ class _Training:
         self._patience = settings.patience
         self._begun_below = begun_below(data)
         self._dropout = settings.embedding_dropout
-        self._network = Network(architecture, data.cardinalities, len(data.dense), seed).to(device)
-        if start is not None:
-            if start.architecture != architecture:
-                raise ValueError("start must be a network of the architecture that is trained, it is of another one")
-            self._network.load_state_dict(start.state_dict())
-        self._path = NetworkPath.of(architecture)
+        self._network = network.to(device)
         self._history: list[Score] = []
         self._best: dict[str, Tensor] = {}
         self._what = {
             "data": data.digest,
-            "architecture": asdict(architecture),
             "settings": asdict(settings),
             "seed": seed,
-            "start": "" if start is None else weights_digest(start.state_dict()),
             "hardware": None if hardware is None else hardware.to_json(),
+            **what,
         }
         self._valid = rows_on(data.valid, device)
         self._judge = self._valid
@@ -197,8 +235,7 @@ class _Training:
 
         def loss_of(batch: TensorRows, rows: Tensor) -> Tensor:
             rows = rows if tables is None else tables.rounded(rows)
-            passed = forward_pass(self._network, self._path, batch.dense, rows, arithmetic)
-            return logloss_of(passed.logits(), batch.labels)
+            return logloss_of(self._network.logits(batch.dense, rows, arithmetic), batch.labels)
 
         self.trainer.run(self.trainer.next_round(), loss_of)
         network = self._averaged.module
@@ -211,7 +248,7 @@ class _Training:
         self.trainer.note = f"valid log loss {score.logloss:.4f}, AUC {score.auc:.4f}"
         self.trainer.report_round()
 
-    def _on_chip(self, network: Network) -> NetworkOnChip:
+    def _on_chip(self, network: Predictor) -> NetworkOnChip:
         assert self._hardware is not None
         return NetworkOnChip(network, self._hardware, self._train)
 
@@ -239,7 +276,7 @@ class _Training:
         self._history = [Score(**score) for score in header["history"]]
         self.trainer.load(part(tensors, "optimiser."), header["n_rounds_done"])
 
-    def result(self) -> TrainedNetwork:
+    def result(self) -> TrainedNetwork[AnyPredictor]:
         """The network with its best weights, on the CPU, and its scores on all valid and test rows."""
         network = self._averaged.module
         if self._best:

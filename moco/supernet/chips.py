@@ -18,7 +18,7 @@ from torch import Tensor
 
 from moco.lowering import pim_config
 from moco.supernet.crossbars import ModelledChip, sampled, sampled_operands, weight_integers, weight_steps
-from moco.supernet.network import Embedding
+from moco.supernet.embedding import Embedding
 from moco.supernet.numerics import FLOAT, FLOAT_BITS, Arithmetic, Linear, product
 from moco.supernet.ranges import Range, stored_in_cells
 from pimmodel import PimConfig

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from moco.settings import LoopSettings
-from moco.supernet.network import Embedding
+from moco.supernet.embedding import Embedding
 from moco.supernet.optimiser import Optimiser
 from moco.supernet.ranks import Ranks, shared
 from moco.supernet.rows import MappedRows, TensorRows

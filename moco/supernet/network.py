@@ -8,55 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from moco.supernet.embedding import Embedding
 from moco.supernet.forward import Forward, Inputs, Path, Weights
 from moco.supernet.numerics import FLOAT, MIN_BITS, Arithmetic, Linear, fake_quantise
 from moco.supernet.operators import NORM_GAIN
+from moco.supernet.predictor import Predictor
 from spaces.architecture import ATTENTION_HEADS, MAX_INPUTS, MERGER_ROWS, Architecture, ArchitectureBatch
 from spaces.nasrec import NasrecSpace
 from spaces.shapes import products
-
-EMBEDDING_STD = 0.1
-
-SPARSE_TABLE_ROWS = 200_000
-"""Above this many rows, the table's gradient holds the rows of the batch only: updating all would take all the time."""
 
 HEAD_SCALE = 0.1
 """The head starts at a tenth of its Xavier range, so that first logits are small in every network."""
 
 
-class Embedding(nn.Module):
-    """One table for all categorical fields, field after field.
-
-    Attributes:
-        table: (sum of cardinalities, E).
-        cardinalities: Rows of each field's table.
-    """
-
-    def __init__(self, cardinalities: Sequence[int], width: int, generator: torch.Generator) -> None:
-        super().__init__()
-        self.cardinalities = tuple(cardinalities)
-        self.table = nn.Parameter(torch.empty(sum(cardinalities), width).normal_(0, EMBEDDING_STD, generator=generator))
-        offsets = [0, *accumulate(self.cardinalities)][:-1]
-        self.register_buffer("offsets", torch.tensor(offsets, dtype=torch.int64), persistent=False)
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """(N, F) field-local ids to (N, F, E) rows."""
-        return self.rows(ids, self.table)
-
-    def rows(self, ids: Tensor, table: Tensor) -> Tensor:
-        """The same from another table of this one's shape."""
-        is_sparse = len(table) > SPARSE_TABLE_ROWS
-        rows: Tensor = functional.embedding(ids + self.get_buffer("offsets"), table, sparse=is_sparse)
-        return rows
-
-
-class Network(nn.Module):
+class Network(Predictor):
     """One network with weights of its own, of the sizes that `spaces.shapes` counts.
 
     Args:
@@ -92,9 +61,9 @@ class Network(nn.Module):
         """See `Weights`."""
         return self.weights[f"{name}_gain"], self.weights[f"{name}_bias"]
 
-    def forward(self, ids: Tensor, dense: Tensor) -> Tensor:
-        """(N,) logits of (N, F) field-local ids and (N, D) dense values."""
-        return forward_pass(self, Path.of(self.architecture), dense, self.embedding(ids)).logits()
+    def logits(self, dense: Tensor, rows: Tensor, arithmetic: Arithmetic) -> Tensor:
+        """See `Predictor`."""
+        return forward_pass(self, Path.of(self.architecture), dense, rows, arithmetic).logits()
 
 
 class Supernet(nn.Module):

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from moco.supernet.crossbars import MOST_LOGIT, N_SAMPLED, ExactChip, ModelledChip
-from moco.supernet.forward import Path
 from moco.supernet.metrics import Score, score_of
-from moco.supernet.network import Network, Remembered, forward_pass
 from moco.supernet.numerics import Arithmetic, quantised_tables
+from moco.supernet.predictor import Predictor
 from moco.supernet.rows import MappedRows, TensorRows, evenly
 from pimmodel import PimConfig
 
@@ -26,9 +25,8 @@ class NetworkOnChip:
     """
 
     @torch.no_grad()
-    def __init__(self, network: Network, chip: PimConfig, rows: TensorRows | MappedRows) -> None:
-        self._path, self._weights = Path.of(network.architecture), Remembered(network)
-        self._embedding = network.embedding
+    def __init__(self, network: Predictor, chip: PimConfig, rows: TensorRows | MappedRows) -> None:
+        self._network, self._embedding = network, network.embedding
         self._table = quantised_tables(network.embedding.table, network.embedding.cardinalities, int(chip.table_bits))
         self._modelled = ModelledChip(chip)
         sample = rows.take(evenly(len(rows), N_SAMPLED))
@@ -48,5 +46,4 @@ class NetworkOnChip:
 
     def _logits(self, arithmetic: Arithmetic, ids: Tensor, dense: Tensor) -> Tensor:
         rows = self._embedding.rows(ids, self._table)
-        logits = forward_pass(self._weights, self._path, dense, rows, arithmetic).logits()
-        return torch.nan_to_num(logits).clamp_(-MOST_LOGIT, MOST_LOGIT)
+        return torch.nan_to_num(self._network.logits(dense, rows, arithmetic)).clamp_(-MOST_LOGIT, MOST_LOGIT)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from moco.settings import LoopSettings
-from moco.supernet.network import SPARSE_TABLE_ROWS
+from moco.supernet.embedding import SPARSE_TABLE_ROWS
 from moco.supernet.ranks import Ranks
 
 

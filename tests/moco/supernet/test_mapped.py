@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+import moco.supernet.embedding
 import moco.supernet.loop
-import moco.supernet.network
 import moco.supernet.optimiser
 from moco.data import StoredLog, load_dataset
 from moco.data.logs import generate_log
@@ -39,7 +39,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> StoredLog:
 
 @pytest.fixture
 def sparse(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (moco.supernet.network, moco.supernet.optimiser):
+    for module in (moco.supernet.embedding, moco.supernet.optimiser):
         monkeypatch.setattr(module, "SPARSE_TABLE_ROWS", 100)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-import moco.supernet.network, moco.supernet.optimiser
+import moco.supernet.embedding, moco.supernet.optimiser
 from moco.data import load_dataset
 from moco.retrain import train_from_scratch
 from moco.settings import FinalSettings, TrainSettings
@@ -31,7 +31,7 @@ plain = dict(batch_size=64, embedding_dropout=0.0, optimiser="adagrad", learning
 tensors = {}
 with joined() as ranks:
     for table, limit in (("sparse", 10), ("dense", 10**6)):
-        moco.supernet.network.SPARSE_TABLE_ROWS = moco.supernet.optimiser.SPARSE_TABLE_ROWS = limit
+        moco.supernet.embedding.SPARSE_TABLE_ROWS = moco.supernet.optimiser.SPARSE_TABLE_ROWS = limit
         supernet = train_supernet(
             data, space, settings=TrainSettings(epochs=2, **plain), checkpoint=f"{sys.argv[1]}.{table}.supernet"
         )

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+import moco.supernet.embedding
 import moco.supernet.loop
-import moco.supernet.network
 import moco.supernet.optimiser
 from moco.data import CtrDataset, load_dataset
 from moco.settings import STRATEGIES, TrainSettings
@@ -210,7 +210,7 @@ def test_the_learning_rate_falls_along_a_cosine() -> None:
 
 
 def test_a_large_table_learns_by_the_rows_of_its_batches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(moco.supernet.network, "SPARSE_TABLE_ROWS", 10)
+    monkeypatch.setattr(moco.supernet.embedding, "SPARSE_TABLE_ROWS", 10)
     monkeypatch.setattr(moco.supernet.optimiser, "SPARSE_TABLE_ROWS", 10)
     data, file = small_data(), tmp_path / "supernet.safetensors"
     settings = replace(SETTINGS, epochs=2)
