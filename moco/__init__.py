@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from moco.lowering import lower
     from moco.oracle import Oracle
     from moco.retrain import FinalSettings, train_from_scratch
-    from moco.runs import RunSettings, SearchSettings, run
+    from moco.run_settings import RunSettings, SearchSettings
+    from moco.stages import run
     from moco.supernet import TrainSettings, load_supernet, train_supernet
 
 _MODULES = {
@@ -31,7 +32,8 @@ _MODULES = {
     "moco.lowering": ("lower",),
     "moco.oracle": ("Oracle",),
     "moco.retrain": ("FinalSettings", "train_from_scratch"),
-    "moco.runs": ("RunSettings", "SearchSettings", "run"),
+    "moco.run_settings": ("RunSettings", "SearchSettings"),
+    "moco.stages": ("run",),
     "moco.supernet": ("TrainSettings", "load_supernet", "train_supernet"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -76,6 +76,52 @@ def chosen_designs(front: Sequence[Design], logloss: Mapping[str, float] | None 
     return chosen
 
 
+def find_design(designs: Sequence[Design], name: str) -> Design:
+    """The design of a front that a person names: by its rank from 1, by the beginning of its key, or by its role.
+
+    Raises:
+        ValueError: No design is meant, or several are.
+    """
+    if name.isdigit() and 1 <= int(name) <= len(designs):
+        return designs[int(name) - 1]
+    roles = dict(chosen_designs(designs))
+    if name in roles:
+        return roles[name]
+    matches = [design for design in designs if design.key.startswith(name)]
+    if len(matches) != 1:
+        raise ValueError(
+            f"{len(matches)} designs of the front have a key that begins with {name!r}: give one design by its key, "
+            f"its rank from 1 to {len(designs)}, or its role ({', '.join(map(repr, roles))})"
+        )
+    return matches[0]
+
+
+def most_accurate_under(
+    designs: Sequence[Design], logloss: Mapping[str, float], max_energy_pj: float | None, max_latency_ns: float | None
+) -> Design:
+    """The design of lowest log loss under caps on energy and latency.
+
+    Args:
+        designs: To choose from.
+        logloss: Of designs trained from scratch, by key: where some of these meet the caps, one of them is taken, so
+            that scores are compared with scores and trainings with trainings.
+        max_energy_pj: None for no cap; likewise latency.
+
+    Raises:
+        ValueError: No design meets the caps; the message says how near the nearest comes.
+    """
+    energy_pj, latency_ns = (np.inf if cap is None else cap for cap in (max_energy_pj, max_latency_ns))
+    allowed = [one for one in designs if one.energy_pj <= energy_pj and one.latency_ns <= latency_ns]
+    if not allowed:
+        least_pj, least_ns = min(one.energy_pj for one in designs), min(one.latency_ns for one in designs)
+        raise ValueError(
+            f"no design of the front stays below {energy_pj:,.0f} pJ and {latency_ns:,.0f} ns: the least on it are "
+            f"{least_pj:,.0f} pJ and {least_ns:,.0f} ns"
+        )
+    trained = [one for one in allowed if one.key in logloss]
+    return min(trained, key=lambda one: logloss[one.key]) if trained else min(allowed, key=lambda one: one.logloss)
+
+
 def train_chosen(
     data: ClickLog,
     chosen: Sequence[tuple[str, Design]],

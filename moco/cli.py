@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moco import cli_data
+from moco import cli_data, cli_retrain
 from moco.cli_data import Categorical, DataPath, Dataset, Label, Numeric, Options, Seed, Time, data_options
 from moco.progress import console
 
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 
 app.add_typer(cli_data.app)
+app.command()(cli_retrain.retrain)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run; runs/DATASET when left out.")]
@@ -104,8 +105,8 @@ def run(
     Reads the data set. Writes supernet.safetensors, study.db, front.csv, front.json, report.html and pictures into the
     folder. Run again, it goes on where it stopped; a larger --trials goes on searching.
     """
-    from moco.runs import RunSettings, SearchSettings
-    from moco.runs import run as run_all
+    from moco.run_settings import RunSettings, SearchSettings
+    from moco.stages import run as run_all
 
     study = run_all(
         _folder(out, dataset),
@@ -157,7 +158,8 @@ def train(
 
     torchrun --nproc-per-node 4 -m moco train ... shares each batch between processes or GPUs.
     """
-    from moco.runs import Run, RunSettings
+    from moco.run_settings import RunSettings
+    from moco.runs import Run
 
     with _processes() as ranks:
         with ranks.first_alone():
@@ -197,7 +199,8 @@ def search(
     max_power_mw: MaxPower = None,
 ) -> None:
     """Searches with the supernet of a run. Reads the folder of 'moco train'; writes study.db into it."""
-    from moco.runs import Run, SearchSettings
+    from moco.run_settings import SearchSettings
+    from moco.runs import Run
 
     this = Run.reopen(folder)
     study = this.study(
@@ -221,10 +224,12 @@ def front(
     folder: Folder,
     rows: Annotated[int, typer.Option(help="Designs to print; 0 prints all.")] = 20,
     design: Annotated[
-        str | None, typer.Option(help="Print one design whole, as JSON: the beginning of its key, or its rank from 1.")
+        str | None,
+        typer.Option(help="Print one design as JSON: by its key, its rank from 1, or its role (knee)."),
     ] = None,
 ) -> None:
     """Prints the front of a run, lowest log loss first. Reads the folder of 'moco run' or 'moco search'."""
+    from moco.chosen import find_design
     from moco.runs import Run
 
     this = Run.reopen(folder)
@@ -233,14 +238,7 @@ def front(
         _print_front(study, rows or None)
         _print_fidelity(this)
         return
-    designs = study.front()
-    if design.isdigit() and 1 <= int(design) <= len(designs):
-        typer.echo(designs[int(design) - 1].to_json())
-        return
-    matches = [entry for entry in designs if entry.key.startswith(design)]
-    if len(matches) != 1:
-        raise ValueError(f"{len(matches)} designs of the front have a key that begins with {design!r}; give one design")
-    typer.echo(matches[0].to_json())
+    typer.echo(find_design(study.front(), design).to_json())
 
 
 @app.command()

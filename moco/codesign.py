@@ -156,6 +156,12 @@ def design_costs(
     )
 
 
+def loses_nothing(chips: PimConfig, adc_shortfall_bits: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(B,) chips on which networks score as in plain numbers, to .002: no sum is cut, 8 bits or more are kept."""
+    is_precise = (np.asarray(chips.activation_bits) >= 8) & (np.asarray(chips.table_bits) >= 8)
+    return np.asarray((adc_shortfall_bits <= 0) & is_precise)
+
+
 class CodesignStudy:
     """A study of co-designs. Made by `create_study`; the same storage and name go on where they stopped.
 
@@ -197,10 +203,12 @@ class CodesignStudy:
         scores = self._oracle.score(
             networks, self.space.hardware_values(genomes)["table_bits"], costs.configs, progress=progress
         )
+        is_plain = loses_nothing(costs.configs, costs.adc_shortfall_bits)
+        shift = self._shift(networks, np.where(is_plain, scores.logloss, np.nan))
         result = costs.estimate
         capped = [getattr(result, constraint.name) for constraint in self.study.constraints]
         return Evaluation(
-            values=np.column_stack([scores.logloss + self._shift(networks), result.energy_pj, result.latency_ns]),
+            values=np.column_stack([scores.logloss + shift, result.energy_pj, result.latency_ns]),
             constraints=np.column_stack(capped) if capped else None,
             attributes={
                 "auc": scores.auc,
@@ -260,11 +268,20 @@ class CodesignStudy:
         plain = self._oracle.score(networks).logloss
         return plain, network_features(networks, self.space.network.n_dense, self.space.network.n_sparse)
 
-    def _shift(self, networks: ArchitectureBatch) -> NDArray[np.float64]:
-        """(B,) what the correction adds to log losses, on whatever chip: what a chip loses stays as it is scored."""
+    def _shift(self, networks: ArchitectureBatch, plain: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """(B,) what the correction adds to log losses, on whatever chip: what a chip loses stays as it is scored.
+
+        Args:
+            networks: B of them.
+            plain: (B,) their scores in plain numbers where known, NaN elsewhere.
+        """
         if self.correction is None:
             return np.zeros(len(networks))
-        plain, features = self.features(networks)
+        plain = np.full(len(networks), np.nan) if plain is None else plain
+        unknown = np.flatnonzero(np.isnan(plain))
+        if len(unknown):
+            plain[unknown] = self._oracle.score(networks.take(unknown)).logloss
+        features = network_features(networks, self.space.network.n_dense, self.space.network.n_sparse)
         return self.correction.predict(plain, features)[0] - plain
 
     def front(self) -> list[Design]:

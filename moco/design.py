@@ -56,6 +56,32 @@ class Design:
         figures = {name: getattr(self, name) for name in FIGURES}
         return json.dumps({"key": self.key, **parts, "supernet_score_and_costs": figures}, indent=1)
 
+    @classmethod
+    def from_json(cls, text: str) -> Design:
+        """What `to_json` gave.
+
+        Raises:
+            ValueError: The text is something else; the message says what is missing.
+        """
+        parts, entries = read_design(text), json.loads(text)
+        if parts.hardware is None or parts.n_dense is None or parts.cardinalities is None:
+            raise ValueError("this is not a whole design: it needs the entries 'architecture', 'hardware' and 'data'")
+        try:
+            figures = {name: entries["supernet_score_and_costs"][name] for name in FIGURES}
+            return cls(
+                key=entries["key"],
+                architecture=parts.architecture,
+                hardware=parts.hardware,
+                n_dense=parts.n_dense,
+                cardinalities=parts.cardinalities,
+                **figures,
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"this is not a whole design: entry missing or of the wrong type ({error}); give a file of "
+                "'moco front --design'"
+            ) from error
+
 
 FIGURES = (
     "logloss",

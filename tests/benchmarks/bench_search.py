@@ -15,7 +15,8 @@ from joblib import Parallel, delayed
 
 from moco.codesign import CodesignStudy, create_study, design_costs
 from moco.known import known_designs
-from moco.runs import Run, RunSettings
+from moco.run_settings import RunSettings
+from moco.runs import Run
 from spaces import Genomes
 from studies.front import hypervolume
 from studies.objective import Evaluation

@@ -20,9 +20,8 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,11 +29,13 @@ from numpy.typing import ArrayLike, NDArray
 from moco.budget import Budget
 from moco.chosen import FromScratch, read_from_scratch, train_chosen, valid_logloss
 from moco.codesign import CodesignStudy, design_costs, objectives
-from moco.design import Design, read_design
+from moco.design import Design
 from moco.known import known_designs
 from moco.oracle import Oracle, Scores
-from moco.runs import Run, RunSettings, SearchSettings, run
+from moco.run_settings import RunSettings, SearchSettings
+from moco.runs import Run
 from moco.spread import log_macs
+from moco.stages import run
 from pimmodel import PimConfig, find_calibration
 from spaces import ArchitectureBatch, CodesignSpace, Genomes
 from studies import Study
@@ -160,16 +161,9 @@ def median_energy_pj(this: Run) -> float:
 def best_design(folder: Path, cap_pj: float) -> Design | None:
     """The trained design of lowest valid log loss under a cap."""
     trained = valid_logloss(read_from_scratch(folder / "from_scratch.json"))
-    designs = [stored_design(entry) for entry in json.loads((folder / "designs.json").read_text())]
+    designs = [Design.from_json(json.dumps(entry)) for entry in json.loads((folder / "designs.json").read_text())]
     allowed = [design for design in designs if design.energy_pj <= cap_pj]
     return min(allowed, key=lambda design: trained[design.key], default=None)
-
-
-def stored_design(entry: dict[str, Any]) -> Design:
-    """The design of an entry of designs.json."""
-    parts = read_design(json.dumps(entry))
-    named = {field.name: getattr(parts, field.name) for field in fields(parts)}
-    return Design(key=entry["key"], **named, **entry["supernet_score_and_costs"])
 
 
 def judged(this: Run, designs: Sequence[Design], file: Path) -> dict[str, list[FromScratch]]:

@@ -15,7 +15,9 @@ import pytest
 
 from moco.codesign import codesign_space, create_study, design_costs
 from moco.data.logs import generate_log
-from moco.runs import MANY_TRAINED, Run, RunSettings, SearchSettings, run
+from moco.run_settings import RunSettings, SearchSettings
+from moco.runs import MANY_TRAINED, Run
+from moco.stages import run
 
 ARGUMENTS = (
     *("run", "synthetic", "--set", "n_rows=3000", "--set", "n_fields=4", "--set", "max_cardinality=20"),

@@ -1,0 +1,94 @@
+"""The command line of designs that were chosen: `moco retrain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from moco.retrained import Retrained
+
+
+def retrain(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    *,
+    design: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A design of the front: the beginning of its key, its rank from 1, or its role (knee); may be "
+            "repeated. The most accurate three and the knee when left out."
+        ),
+    ] = None,
+    max_energy_pj: Annotated[
+        float | None, typer.Option("--max-energy-pj", help="Take the most accurate design under this cap.")
+    ] = None,
+    max_latency_ns: Annotated[
+        float | None, typer.Option("--max-latency-ns", help="Take the most accurate design under this cap.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings of each design from each start.")] = 3,
+    start: Annotated[
+        str,
+        typer.Option(help="First weights: scratch, or both: the supernet's too, and the better on valid counts."),
+    ] = "both",
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Train with plain numbers; only the scores are computed as the chip does.")
+    ] = False,
+) -> None:
+    """Trains chosen designs to the end, each with several seeds, for their chips, and keeps the weights.
+
+    Reads the folder of 'moco run' or 'moco search'; writes retrained/KEY-SEED-START.safetensors into it. Run again, it
+    goes on where it stopped. Scores on the chip come from products computed slice by slice.
+    """
+    from moco.chosen import find_design, most_accurate_under, valid_logloss
+    from moco.runs import Run, require_front
+
+    if seeds < 1:
+        raise ValueError(f"--seeds must be at least 1, got {seeds}")
+    if start not in ("both", "scratch"):
+        raise ValueError(f"--start must be 'both' or 'scratch', got {start!r}")
+    is_capped = max_energy_pj is not None or max_latency_ns is not None
+    if design and is_capped:
+        raise ValueError("--design names designs, caps choose one: give one or the other")
+    this = Run.reopen(folder)
+    study = this.stored_study()
+    require_front(study)
+    if design:
+        found = {(one := find_design(study.front(), name)).key: (name, one) for name in design}
+        chosen = list(found.values())
+    elif is_capped:
+        trained = valid_logloss(this.from_scratch)
+        capped = most_accurate_under(study.front(), trained, max_energy_pj, max_latency_ns)
+        chosen = [("most accurate under caps", capped)]
+    else:
+        chosen = this.chosen(study)
+    from_supernet = start == "both" and this.whole_data.cardinalities == this.data.cardinalities
+    typer.echo(retrained_table(this.retrain(chosen, seeds, from_supernet=from_supernet, for_chip=not plain)))
+
+
+def retrained_table(found: Sequence[Retrained]) -> str:
+    """One line a design: test scores on its chip and in plain numbers, means and standard deviations over seeds."""
+    import numpy as np
+
+    runs: dict[str, list[Retrained]] = {}
+    for one in found:
+        runs.setdefault(one.design.key, []).append(one)
+    heading = f"{'design':<10}{'role':<26}{'seeds':>6}  {'test log loss on chip':<23}{'test AUC on chip':<20}"
+    lines = [f"{heading}{'in plain numbers':<18}{'energy pJ':>12}{'latency ns':>12}  start"]
+    for key, ones in runs.items():
+        logloss, auc, plain = (
+            np.array([getattr(getattr(one, part), name) for one in ones])
+            for part, name in (("chip_test", "logloss"), ("chip_test", "auc"), ("test", "logloss"))
+        )
+        starts = ", ".join(f"{sum(one.start == start for one in ones)} {start}" for start in {o.start for o in ones})
+        spread = [f"{values.std(ddof=1):.4f}" if len(values) > 1 else "-" for values in (logloss, auc)]
+        design = ones[0].design
+        lines.append(
+            f"{key[:8]:<10}{ones[0].role:<26}{len(ones):>6}  {f'{logloss.mean():.4f} ± {spread[0]}':<23}"
+            f"{f'{auc.mean():.4f} ± {spread[1]}':<20}{plain.mean():<18.4f}{design.energy_pj:>12,.0f}"
+            f"{design.latency_ns:>12,.0f}  {starts}"
+        )
+    return "\n".join(lines)
