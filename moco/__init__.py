@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from moco.codesign import CodesignStudy, codesign_space, create_study, design_costs
     from moco.data import CtrDataset, DataError, TableSchema, dataset_from_frame, load_dataset
     from moco.design import Design, read_design
+    from moco.export.folder import export_design
+    from moco.export.metrics import TrainedSeed
+    from moco.export.predict import read_export
     from moco.lowering import lower
     from moco.oracle import Oracle
     from moco.retrain import FinalSettings, train_from_scratch
+    from moco.retrained import retrain, retrained_networks
     from moco.run_settings import RunSettings, SearchSettings
     from moco.stages import run
     from moco.supernet import TrainSettings, load_supernet, train_supernet
@@ -29,9 +33,13 @@ _MODULES = {
     "moco.codesign": ("CodesignStudy", "codesign_space", "create_study", "design_costs"),
     "moco.data": ("CtrDataset", "DataError", "TableSchema", "dataset_from_frame", "load_dataset"),
     "moco.design": ("Design", "read_design"),
+    "moco.export.folder": ("export_design",),
+    "moco.export.metrics": ("TrainedSeed",),
+    "moco.export.predict": ("read_export",),
     "moco.lowering": ("lower",),
     "moco.oracle": ("Oracle",),
     "moco.retrain": ("FinalSettings", "train_from_scratch"),
+    "moco.retrained": ("retrain", "retrained_networks"),
     "moco.run_settings": ("RunSettings", "SearchSettings"),
     "moco.stages": ("run",),
     "moco.supernet": ("TrainSettings", "load_supernet", "train_supernet"),
@@ -49,14 +57,19 @@ __all__ = [
     "SearchSettings",
     "TableSchema",
     "TrainSettings",
+    "TrainedSeed",
     "codesign_space",
     "create_study",
     "dataset_from_frame",
     "design_costs",
+    "export_design",
     "load_dataset",
     "load_supernet",
     "lower",
     "read_design",
+    "read_export",
+    "retrain",
+    "retrained_networks",
     "run",
     "train_from_scratch",
     "train_supernet",

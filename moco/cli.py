@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moco import cli_data, cli_retrain
+from moco import cli_data, cli_export, cli_retrain
 from moco.cli_data import Categorical, DataPath, Dataset, Label, Numeric, Options, Seed, Time, data_options
 from moco.progress import console
 
@@ -33,6 +33,8 @@ app = typer.Typer(
 
 app.add_typer(cli_data.app)
 app.command()(cli_retrain.retrain)
+app.command()(cli_export.export)
+app.command()(cli_export.predict)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run; runs/DATASET when left out.")]

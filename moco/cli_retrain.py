@@ -34,6 +34,9 @@ def retrain(
         str,
         typer.Option(help="First weights: scratch, or both: the supernet's too, and the better on valid counts."),
     ] = "both",
+    tune: Annotated[
+        int, typer.Option(help="Trainings to tune the recipe with first, on the first design; 0 keeps the recipe.")
+    ] = 0,
     plain: Annotated[
         bool, typer.Option("--plain", help="Train with plain numbers; only the scores are computed as the chip does.")
     ] = False,
@@ -46,8 +49,8 @@ def retrain(
     from moco.chosen import find_design, most_accurate_under, valid_logloss
     from moco.runs import Run, require_front
 
-    if seeds < 1:
-        raise ValueError(f"--seeds must be at least 1, got {seeds}")
+    if seeds < 1 or tune < 0:
+        raise ValueError(f"--seeds must be at least 1 and --tune 0 or more, got {seeds} and {tune}")
     if start not in ("both", "scratch"):
         raise ValueError(f"--start must be 'both' or 'scratch', got {start!r}")
     is_capped = max_energy_pj is not None or max_latency_ns is not None
@@ -57,8 +60,8 @@ def retrain(
     study = this.stored_study()
     require_front(study)
     if design:
-        found = {(one := find_design(study.front(), name)).key: (name, one) for name in design}
-        chosen = list(found.values())
+        named = {(one := find_design(study.front(), name)).key: (name, one) for name in design}
+        chosen = list(named.values())
     elif is_capped:
         trained = valid_logloss(this.from_scratch)
         capped = most_accurate_under(study.front(), trained, max_energy_pj, max_latency_ns)
@@ -66,7 +69,8 @@ def retrain(
     else:
         chosen = this.chosen(study)
     from_supernet = start == "both" and this.whole_data.cardinalities == this.data.cardinalities
-    typer.echo(retrained_table(this.retrain(chosen, seeds, from_supernet=from_supernet, for_chip=not plain)))
+    found = this.retrain(chosen, seeds, from_supernet=from_supernet, for_chip=not plain, n_tunings=tune)
+    typer.echo(retrained_table(found))
 
 
 def retrained_table(found: Sequence[Retrained]) -> str:

@@ -344,6 +344,7 @@ def create_study(
     n_jobs: int | None = None,
     cardinalities: Sequence[int] | None = None,
     correction: Correction | None = None,
+    known_networks: Genomes | None = None,
     max_energy_pj: float | None = None,
     max_latency_ns: float | None = None,
     max_area_mm2: float | None = None,
@@ -366,6 +367,7 @@ def create_study(
             capped tables or on a sample of a log costs the full ones.
         correction: Of the log loss, learned from networks trained from scratch on this data; None uses supernet scores
             as they are.
+        known_networks: (n, P) networks for the first population, beside the hand-made ones.
         max_energy_pj: Cap on the energy of one inference; likewise the others.
         max_latency_ns: Cap on latency.
         max_area_mm2: Cap on chip area.
@@ -398,7 +400,7 @@ def create_study(
         seed=seed,
         engine=engine,
         population_size=population_size,
-        known=known_designs(space),
+        known=known_designs(space, known_networks),
         digests={
             "data": data.digest,
             "supernet": oracle.digest,

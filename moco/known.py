@@ -1,4 +1,4 @@
-"""Designs that people would draw by hand: they stand in the first population of every search.
+"""Designs that stand in the first population of every search: those that people would draw by hand.
 
 Each network is a pattern known in the field, written in the space's operators at its smallest and largest widths,
 on chips close to ISAAC's whose ADC loses nothing.
@@ -79,9 +79,16 @@ def known_networks(space: NasrecSpace) -> dict[str, Architecture]:
     return networks
 
 
-def known_designs(space: CodesignSpace) -> Genomes:
-    """(n, P) genomes of every hand-made network on every hand-made chip that the space can express."""
+def known_designs(space: CodesignSpace, others: Genomes | None = None) -> Genomes:
+    """(n, P) genomes of every hand-made network on every hand-made chip that the space can express.
+
+    Args:
+        space: Of the designs.
+        others: (m, P') networks to put on the chips too, such as those that were trained from scratch.
+    """
     networks = space.network.genomes_of(list(known_networks(space.network).values()))
+    if others is not None:
+        networks = np.concatenate([networks, others])
     choices = {block.name: block.choices for block in space.hardware.blocks}
     chips = []
     for chip in _CHIPS:

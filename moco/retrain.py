@@ -82,6 +82,7 @@ def train_from_scratch(
     hardware: PimConfig | None = None,
     checkpoint: str | Path | None = None,
     progress: Callable[[TrainProgress], None] | None = None,
+    after_round: Callable[[Score], None] | None = None,
 ) -> TrainedNetwork[Network]:
     """Trains one network on the train rows, its weights rounded to the architecture's bits all along.
 
@@ -99,6 +100,7 @@ def train_from_scratch(
             layer is found anew each round. None trains with plain numbers.
         checkpoint: File that is written between rounds. When it is there, training goes on from it.
         progress: Called every few steps.
+        after_round: Called with the score of every round; what it raises ends the training.
 
     Raises:
         CheckpointError: The file is damaged, or of another training.
@@ -122,6 +124,7 @@ def train_from_scratch(
         hardware=hardware,
         checkpoint=checkpoint,
         progress=progress,
+        after_round=after_round,
     )
 
 
@@ -136,6 +139,7 @@ def train_predictor(
     hardware: PimConfig | None = None,
     checkpoint: str | Path | None = None,
     progress: Callable[[TrainProgress], None] | None = None,
+    after_round: Callable[[Score], None] | None = None,
 ) -> TrainedNetwork[AnyPredictor]:
     """Trains any predictor from the weights it has; see `train_from_scratch`.
 
@@ -153,7 +157,9 @@ def train_predictor(
         if path is not None and path.exists():
             training.load(path)
         while not training.is_finished:
-            training.run_round()
+            score = training.run_round()
+            if after_round is not None:
+                after_round(score)
             if path is not None and not training.is_finished:
                 training.trainer.keep(lambda: training.save(path))
         return training.result()
@@ -225,8 +231,8 @@ class _Training(Generic[AnyPredictor]):
         losses = [score.logloss for score in self._history]
         return len(losses) - losses[::-1].index(min(losses))
 
-    def run_round(self) -> None:
-        """One pass over the train rows, or a part of it; at its end the network is scored."""
+    def run_round(self) -> Score:
+        """One pass over the train rows, or a part of it, and the score of the network at its end."""
         arithmetic: Arithmetic = FLOAT
         tables: TableRounding | None = None
         if self._hardware is not None:
@@ -247,6 +253,7 @@ class _Training(Generic[AnyPredictor]):
             self._best = {name: value.detach().clone() for name, value in weights.items()}
         self.trainer.note = f"valid log loss {score.logloss:.4f}, AUC {score.auc:.4f}"
         self.trainer.report_round()
+        return score
 
     def _on_chip(self, network: Predictor) -> NetworkOnChip:
         assert self._hardware is not None

@@ -36,10 +36,11 @@ from moco.features import network_features
 from moco.files import write_text_whole
 from moco.meanwhile import meanwhile
 from moco.oracle import Oracle
-from moco.progress import progress_bar
+from moco.progress import console, progress_bar
 from moco.promising import Candidates, Truths
 from moco.recipes import Recipe, recipe_for
 from moco.report import ReportInputs, write_report
+from moco.retrain import train_from_scratch
 from moco.retrained import FOLDER as RETRAINED
 from moco.retrained import Retrained, retrain
 from moco.run_settings import RunSettings, SearchSettings, kept, stored
@@ -47,7 +48,9 @@ from moco.seconds import seconds_of, timed
 from moco.settings import FinalSettings, TrainSettings
 from moco.spread import spread_networks
 from moco.supernet import CheckpointError, TrainedSupernet, TrainProgress, load_supernet, train_supernet
+from moco.supernet.metrics import Score
 from moco.truth import LEAST_NETWORKS, Truth, train_truth
+from moco.tuned import tuned_settings
 from moco.validation import Validation, validate
 from spaces import CodesignSpace, Genomes
 from studies import is_non_dominated
@@ -63,9 +66,6 @@ SHORTER = 8
 
 N_LAST_ROUNDS = 3
 """Rounds of such training, of which the longest says how long the next will take."""
-
-MANY_TRAINED = 8
-"""Designs trained from scratch, from which on they and not supernet scores say which to look at."""
 
 
 class Run:
@@ -259,7 +259,7 @@ class Run:
     def study(self, search: SearchSettings) -> CodesignStudy:
         """The study of the run's folder, with a trained supernet; ValueError when the search settings differ."""
         kept_search = kept(self.folder / "search.json", search)
-        correction = self.correction
+        correction, truth = self.correction, Truth.read(self.folder, TRUTH)
         return create_study(
             self.settings.dataset,
             self.data,
@@ -269,6 +269,7 @@ class Run:
             seed=self.settings.seed,
             cardinalities=self.whole_data.cardinalities,
             correction=correction if correction is not None and correction.is_better else None,
+            known_networks=None if truth is None else truth.useful(self.data).genomes,
             **asdict(kept_search),
         )
 
@@ -344,9 +345,9 @@ class Run:
         return replace(self.recipe.final, epochs=epochs) if epochs > 0 else None
 
     def chosen(self, study: CodesignStudy) -> list[tuple[str, Design]]:
-        """The designs to look at, with the reason: judged by training from scratch where many designs are trained."""
+        """The designs to look at, with the reason; where promising ones were trained from scratch, judged by that."""
         trained = valid_logloss(self.from_scratch)
-        if len(trained) < MANY_TRAINED:
+        if not any(result.role == PROMISING for result in self.from_scratch):
             return chosen_designs(study.front())
         trials = study.study.trials()
         designs = study.designs(trials.select(np.isin(trials.keys, list(trained))))
@@ -381,21 +382,58 @@ class Run:
         )
 
     def retrain(
-        self, chosen: Sequence[tuple[str, Design]], n_seeds: int, *, from_supernet: bool = True, for_chip: bool = True
+        self,
+        chosen: Sequence[tuple[str, Design]],
+        n_seeds: int,
+        *,
+        from_supernet: bool = True,
+        for_chip: bool = True,
+        n_tunings: int = 0,
     ) -> list[Retrained]:
-        """Trains designs to the end with several seeds and keeps their weights; see `moco.retrained.retrain`."""
+        """Trains designs to the end with several seeds and keeps their weights; see `moco.retrained.retrain`.
+
+        With a number of tunings, the recipe is tuned first, by so many trainings of the first design.
+        """
+        settings = self.tuned_settings(chosen[0][1], n_tunings) if n_tunings > 0 else self.recipe.final
         with timed(self.folder, "retraining"), progress_bar("retraining", "trainings") as bar:
             return retrain(
                 self.whole_data,
                 chosen,
                 self.folder / RETRAINED,
-                settings=self.recipe.final,
+                settings=settings,
                 seeds=range(self.settings.seed, self.settings.seed + n_seeds),
                 supernet=self.supernet if from_supernet else None,
                 for_chip=for_chip,
                 device=self.settings.device,
                 progress=bar.update,
             )
+
+    def tuned_settings(self, design: Design, n_trials: int) -> FinalSettings:
+        """The recipe tuned by n trainings of a design's network, from scratch and in plain numbers."""
+        (self.folder / RETRAINED).mkdir(exist_ok=True)
+        with timed(self.folder, "tuning"), progress_bar("tuning the recipe", "trainings") as bar:
+
+            def train(settings: FinalSettings, report: Callable[[Score], None]) -> float:
+                return train_from_scratch(
+                    self.whole_data,
+                    design.architecture,
+                    settings=settings,
+                    seed=self.settings.seed,
+                    device=self.settings.device,
+                    after_round=report,
+                ).valid.logloss
+
+            settings, found = tuned_settings(
+                train,
+                self.recipe.final,
+                n_trials=n_trials,
+                what=f"design {design.key} on data {self.whole_data.digest}",
+                seed=self.settings.seed,
+                file=self.folder / RETRAINED / f"tuning-{design.key[:12]}.db",
+                progress=bar.update,
+            )
+        console.print(f"[bold]recipe[/bold]    {found.summary()}", soft_wrap=True)
+        return settings
 
     def report(self, study: CodesignStudy) -> Path:
         """Writes the report, unless the one that is there says the same."""

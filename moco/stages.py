@@ -85,7 +85,8 @@ def _all_stages(
     console.print(f"[bold]search[/bold]    {len(study.study):,} designs scored, {len(study.front())} on the front")
     if budget is not None:
         this.train_promising(study, budget)
-    this.train_from_scratch(study)
+    if budget is None or not this.from_scratch:
+        this.train_from_scratch(study)
     page = this.report(study)
     console.print(f"[bold]report[/bold]    {page}")
     require_front(study)

@@ -130,7 +130,8 @@ def train_truth(
     """Trains networks from scratch, one process each, and keeps every run in the folder as it ends.
 
     Runs that the folder has are not done again. Networks come in an order in which any beginning is spread evenly over
-    all of them, each with all its seeds.
+    all of them, the last one first, each with all its seeds: where networks are given by their cost, the one that takes
+    longest is not waited for at the end.
 
     Args:
         data: The click log.
@@ -160,7 +161,7 @@ def train_truth(
                 f"{folder / name}.csv is of {part} {truth.what.get(part)}, this is {value}: take another name"
             )
     runs = {(run.genome, run.seed): run for run in truth.runs}
-    wanted = [(_text(genome), seed) for genome in genomes[_evenly(len(genomes))] for seed in seeds]
+    wanted = [(_text(genome), seed) for genome in genomes[::-1][_evenly(len(genomes))] for seed in seeds]
     missing = [key for key in wanted if key not in runs]
     begun = takewhile(lambda _: is_over is None or not is_over(), missing)
     ended = Parallel(

@@ -16,7 +16,7 @@ import pytest
 from moco.codesign import codesign_space, create_study, design_costs
 from moco.data.logs import generate_log
 from moco.run_settings import RunSettings, SearchSettings
-from moco.runs import MANY_TRAINED, Run
+from moco.runs import Run
 from moco.stages import run
 
 ARGUMENTS = (
@@ -143,7 +143,7 @@ def test_a_budget_of_time_trains_promising_designs_and_judges_by_them(tmp_path: 
     this = Run.reopen(tmp_path / "run")
     assert this.settings.n_epochs is not None
     trained = {result.key: result.valid_logloss for result in this.from_scratch}
-    assert len(trained) >= MANY_TRAINED
+    assert len(trained) >= 2
     chosen = this.chosen(study)
     assert chosen[0][1].key == min(trained, key=lambda key: trained[key])
     assert {design.key for _, design in chosen} <= trained.keys()
