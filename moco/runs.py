@@ -306,19 +306,19 @@ class Run:
             return
         reference = study.study.objectives[0].reference or max(design.logloss for design in designs)
         n_at_once = n_trained_at_once(self.settings.device)
-        rounds_s = [0.0]
+        rounds_s, at_first_s = [0.0], max(budget.left_s, 1.0)
         with timed(self.folder, "from scratch"), progress_bar("training from scratch", "s") as bar:
             candidates = Candidates.of(study, designs, self._truths(study))
             while budget.left_s > max(rounds_s[-N_LAST_ROUNDS:]):
-                started_s = time.monotonic()
+                started_s, haste = time.monotonic(), budget.left_s / at_first_s
                 trained, tried = valid_logloss(self.from_scratch), valid_logloss(self.tried)
                 if self.short_settings is None:
-                    promising = candidates.by_score(trained, tried, n_at_once, reference)
+                    promising = candidates.by_score(trained, tried, n_at_once, reference, haste)
                 else:
-                    to_try = candidates.by_score(trained, tried, N_TRIED * n_at_once, reference)
+                    to_try = candidates.by_score(trained, tried, N_TRIED * n_at_once, reference, haste)
                     self._train([(PROMISING, design) for design in to_try], None, self.short_settings)
                     tried = valid_logloss(self.tried)
-                    promising = candidates.by_short_training(trained, tried, n_at_once, reference)
+                    promising = candidates.by_short_training(trained, tried, n_at_once, reference, haste)
                 if not promising:
                     break
                 self._train([(PROMISING, design) for design in promising], None)

@@ -37,6 +37,7 @@ from moco.runs import Run
 from moco.spread import log_macs
 from moco.stages import run
 from pimmodel import PimConfig, find_calibration
+from pimmodel.numerics import required_adc_bits
 from spaces import ArchitectureBatch, CodesignSpace, Genomes
 from studies import Study
 
@@ -46,6 +47,9 @@ CAPS = {"none": np.inf, "1/2": 0.5, "1/4": 0.25, "1/10": 0.1}
 N_CHIPS = 100
 """Random chips of which a random network takes the cheapest."""
 
+USELESS = 10.0
+"""A log loss that no design is worth."""
+
 N_MEDIAN = 1000
 N_MACS_TRIALS = 5000
 JUDGED_SEEDS = (1001, 1002, 1003)
@@ -53,7 +57,7 @@ WAYS = ("moco", "MACs", "random")
 
 
 class MacsOracle:
-    """Scores by the logarithm of multiply-accumulates alone: more is better."""
+    """Scores by the logarithm of multiply-accumulates alone: more is better; a chip whose ADC loses bits is useless."""
 
     def __init__(self, space: CodesignSpace) -> None:
         self._space = space.network
@@ -65,8 +69,11 @@ class MacsOracle:
         chips: PimConfig | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> Scores:
-        """As `Oracle.score`; never above 0, so that every design counts as useful."""
-        return Scores(-log_macs(self._space, self._space.genomes(networks)), np.full(len(networks), 0.5))
+        """As `Oracle.score`; never above 0, so that every design on a good chip counts as useful."""
+        score = -log_macs(self._space, self._space.genomes(networks))
+        if chips is not None:
+            score = np.where(required_adc_bits(chips) <= chips.adc_bits, score, USELESS)
+        return Scores(score, np.full(len(networks), 0.5))
 
 
 def lossless_random(this: Run, rng: np.random.Generator, n: int) -> Genomes:
