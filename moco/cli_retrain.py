@@ -77,6 +77,8 @@ def retrained_table(found: Sequence[Retrained]) -> str:
     """One line a design: test scores on its chip and in plain numbers, means and standard deviations over seeds."""
     import numpy as np
 
+    from moco.report.retrained import mean_and_deviation
+
     runs: dict[str, list[Retrained]] = {}
     for one in found:
         runs.setdefault(one.design.key, []).append(one)
@@ -88,11 +90,10 @@ def retrained_table(found: Sequence[Retrained]) -> str:
             for part, name in (("chip_test", "logloss"), ("chip_test", "auc"), ("test", "logloss"))
         )
         starts = ", ".join(f"{sum(one.start == start for one in ones)} {start}" for start in {o.start for o in ones})
-        spread = [f"{values.std(ddof=1):.4f}" if len(values) > 1 else "-" for values in (logloss, auc)]
         design = ones[0].design
         lines.append(
-            f"{key[:8]:<10}{ones[0].role:<26}{len(ones):>6}  {f'{logloss.mean():.4f} ± {spread[0]}':<23}"
-            f"{f'{auc.mean():.4f} ± {spread[1]}':<20}{plain.mean():<18.4f}{design.energy_pj:>12,.0f}"
+            f"{key[:8]:<10}{ones[0].role:<26}{len(ones):>6}  {mean_and_deviation(logloss):<23}"
+            f"{mean_and_deviation(auc):<20}{plain.mean():<18.4f}{design.energy_pj:>12,.0f}"
             f"{design.latency_ns:>12,.0f}  {starts}"
         )
     return "\n".join(lines)

@@ -16,6 +16,7 @@ import torch
 from joblib import Parallel, delayed
 
 from moco.chosen import n_trained_at_once
+from moco.contributions import contributions
 from moco.data import ClickLog
 from moco.design import Design
 from moco.retrain import EXACT_ROWS, train_from_scratch
@@ -24,7 +25,7 @@ from moco.shares import Shares, share_writer
 from moco.supernet import TrainedSupernet
 from moco.supernet.checkpoint import CheckpointError, read_tensors, weights_digest, write_tensors
 from moco.supernet.loop import threads
-from moco.supernet.metrics import Score, score_of
+from moco.supernet.metrics import Bin, Score, predictions, reliability, score_of
 from moco.supernet.network import Network
 from moco.supernet.on_chip import NetworkOnChip
 from moco.supernet.rows import rows_on
@@ -53,6 +54,9 @@ class Retrained:
         valid: Its score on the valid rows in plain numbers; `test` likewise.
         chip_valid: Its score as the chip computes it, slice by slice, on at most `EXACT_ROWS` valid rows; `chip_test`
             likewise.
+        history: Score on valid rows after every round of the training.
+        reliability: Predictions on test rows against what came, in plain numbers.
+        contributions: Rise of valid log loss without each operator; see `moco.contributions`.
     """
 
     design: Design
@@ -65,6 +69,9 @@ class Retrained:
     test: Score
     chip_valid: Score
     chip_test: Score
+    history: tuple[Score, ...]
+    reliability: tuple[Bin, ...]
+    contributions: dict[str, float]
 
 
 def retrain(
@@ -193,12 +200,17 @@ def _train(data: ClickLog, task: _Task, settings: FinalSettings, for_chip: bool,
         else:
             on_chip = NetworkOnChip(trained.network, design.hardware, rows_on(data.train, here))
             scores |= {"chip_valid": on_chip.exact(valid, EXACT_ROWS), "chip_test": on_chip.exact(test, EXACT_ROWS)}
+        bins = reliability(*predictions(trained.network, test))
+        told = contributions(trained.network, valid)
     header = {
         "what": task.what,
         "design": json.loads(design.to_json()),
         "role": task.role,
         "n_epochs": trained.n_epochs,
         "scores": {name: asdict(score) for name, score in scores.items()},
+        "history": [asdict(score) for score in trained.history],
+        "reliability": [asdict(one) for one in bins],
+        "contributions": told,
     }
     write_tensors(task.file, FORMAT, header, trained.weights)
     checkpoint.unlink(missing_ok=True)
@@ -218,6 +230,9 @@ def _read(file: Path) -> Retrained:
             start=what["start"],
             n_epochs=header["n_epochs"],
             network=network.eval(),
+            history=tuple(Score(**one) for one in header["history"]),
+            reliability=tuple(Bin(**one) for one in header["reliability"]),
+            contributions=header["contributions"],
             **{name: Score(**header["scores"][name]) for name in ("valid", "test", "chip_valid", "chip_test")},
         )
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -42,7 +42,7 @@ from moco.recipes import Recipe, recipe_for
 from moco.report import ReportInputs, write_report
 from moco.retrain import train_from_scratch
 from moco.retrained import FOLDER as RETRAINED
-from moco.retrained import Retrained, retrain
+from moco.retrained import Retrained, retrain, retrained_networks
 from moco.run_settings import RunSettings, SearchSettings, kept, stored
 from moco.seconds import seconds_of, timed
 from moco.settings import FinalSettings, TrainSettings
@@ -440,7 +440,7 @@ class Run:
         supernet, search = self.supernet, self._stored_search()
         calibration = study.calibration
         front, chosen, validation = study.front(), self.chosen(study), self.stored_validation()
-        results = self.from_scratch
+        results, retrained = self.from_scratch, retrained_networks(self.folder / RETRAINED)
         settings = {
             "engine": f"{search.engine}, {search.population_size} designs a generation",
             "seed": str(self.settings.seed),
@@ -452,6 +452,7 @@ class Run:
                 [design.key for design in front],
                 len(study.study),
                 [asdict(result) for result in results],
+                [[one.design.key, one.seed, one.start, asdict(one.chip_test)] for one in retrained],
                 [settings, supernet.digest, None if validation is None else validation.to_json()],
             ]
         )
@@ -466,6 +467,7 @@ class Run:
                 study=study,
                 chosen=chosen,
                 from_scratch=results,
+                retrained=retrained,
                 supernet=supernet,
                 validation=validation,
                 exact=dict(zip((design.key for _, design in chosen), exact, strict=True)),

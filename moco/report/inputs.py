@@ -11,6 +11,7 @@ from moco.design import Design
 if TYPE_CHECKING:  # a report is drawn without torch
     from moco.chosen import FromScratch
     from moco.codesign import CodesignStudy
+    from moco.retrained import Retrained
     from moco.supernet import TrainedSupernet
     from moco.supernet.metrics import Score
     from moco.validation import Validation
@@ -27,6 +28,7 @@ class ReportInputs:
         chosen: Designs to look at closely, each with why it was chosen; the reasons differ.
         from_scratch: Results of training some of them from scratch, one for each seed.
         validation: How the supernet ranks, where that was measured.
+        retrained: Designs trained to the end, one entry for each seed.
         exact: Scores of chosen designs with every crossbar's product computed slice by slice, by key.
         settings: Further settings for people to read, such as the engine of the search and its seed.
         seconds_by_stage: Wall time of each stage.
@@ -38,6 +40,7 @@ class ReportInputs:
     chosen: Sequence[tuple[str, Design]] = ()
     from_scratch: Sequence[FromScratch] = ()
     validation: Validation | None = None
+    retrained: Sequence[Retrained] = ()
     exact: Mapping[str, Score] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     seconds_by_stage: Mapping[str, float] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from moco.report.front import SUPERNET_SCORES, TRAINED_FIGURES, figure_text, tra
 from moco.report.graph import picture_name
 from moco.report.inputs import ReportInputs
 from moco.report.plots import letter
+from moco.report.retrained import retrained_section
 from moco.report.words import COST_LABELS, GLOSSARY, HARDWARE_FIELDS, power_of_ten
 from pimmodel import PimConfig
 from pimmodel.numerics import required_adc_bits
@@ -40,6 +41,8 @@ def page_html(inputs: ReportInputs, front: Sequence[Design], trials: Trials, pic
         sections["Chosen designs"] = _chosen(inputs, pictures)
         sections["Networks"] = _networks(inputs, pictures)
         sections["Hardware"] = _hardware(inputs)
+    if inputs.retrained:
+        sections["Retrained designs"] = retrained_section(inputs.retrained, pictures)
     sections["What was searched"] = _search(inputs, pictures)
     sections["Go on from here"] = _again(inputs)
     sections["Glossary"] = markup.terms(GLOSSARY)

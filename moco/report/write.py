@@ -17,6 +17,7 @@ from moco.report.front import front_csv, front_json, trained_means
 from moco.report.graph import network_figure, picture_name
 from moco.report.inputs import ReportInputs
 from moco.report.page import page_html
+from moco.report.retrained import retrained_figures
 
 if TYPE_CHECKING:
     from studies import Trials
@@ -26,7 +27,8 @@ def write_report(inputs: ReportInputs, folder: Path) -> Path:
     """Writes report.html, front.csv, front.json and the pictures; each file appears whole, the page last.
 
     Pictures: front_pairs.png, front_3d.png, hypervolume.png, energy_breakdown.png, supernet.png and network_<role>.png
-    for each chosen design; those that there is nothing to show in are left out.
+    for each chosen design; of retrained designs learning_curves.png, reliability.png and contributions.png. Those that
+    there is nothing to show in are left out.
 
     Returns:
         The path of report.html.
@@ -74,6 +76,7 @@ def report_pictures(inputs: ReportInputs, front: Sequence[Design], trials: Trial
     figures["supernet.png"] = plots.supernet_history(
         [one.n_epochs for one in inputs.supernet.history], [one.valid_logloss for one in inputs.supernet.history]
     )
+    figures |= retrained_figures(inputs.retrained)
     for name, (_, design) in zip(names, inputs.chosen, strict=True):
         figures[name] = network_figure(design.architecture, design.n_dense, len(design.cardinalities))
     return {name: png(figure) for name, figure in figures.items()}

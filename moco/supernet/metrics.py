@@ -45,11 +45,49 @@ def mean_logloss(label_mean: float) -> float:
     return -(mean * math.log(mean) + (1 - mean) * math.log(1 - mean))
 
 
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Rows of like predictions.
+
+    Attributes:
+        predicted: Mean probability.
+        observed: Share of label 1.
+        n_rows: How many rows.
+    """
+
+    predicted: float
+    observed: float
+    n_rows: int
+
+
+def reliability(labels: NDArray[np.float32], logits: NDArray[np.float32], n_bins: int = 10) -> tuple[Bin, ...]:
+    """Predictions against what came, in bins of as many rows each: equal where a network is calibrated.
+
+    Source: reliability diagrams; Niculescu-Mizil and Caruana, ICML 2005, doi:10.1145/1102351.1102430.
+
+    Args:
+        labels: (N,) 0 or 1.
+        logits: (N,) of the predictions.
+        n_bins: At most; fewer where there are fewer rows.
+    """
+    order = np.argsort(logits, kind="stable")
+    probability = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    parts = np.array_split(order, min(n_bins, len(order)))
+    return tuple(Bin(float(probability[rows].mean()), float(labels[rows].mean()), len(rows)) for rows in parts)
+
+
 @torch.no_grad()
-def score_of(logits_of: Callable[[Tensor, Tensor], Tensor], rows: TensorRows | MappedRows) -> Score:
-    """The score of a network, given as a function of ids and dense values, on all rows."""
+def predictions(
+    logits_of: Callable[[Tensor, Tensor], Tensor], rows: TensorRows | MappedRows
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(N,) labels and logits of all rows by a network, given as a function of ids and dense values."""
     labels, logits = [], []
     for batch in rows.batches(PREDICT_BATCH):
         labels.append(batch.labels.cpu().numpy())
         logits.append(logits_of(batch.ids, batch.dense).cpu().numpy())
-    return Score.of(np.concatenate(labels), np.concatenate(logits))
+    return np.concatenate(labels), np.concatenate(logits)
+
+
+def score_of(logits_of: Callable[[Tensor, Tensor], Tensor], rows: TensorRows | MappedRows) -> Score:
+    """The score of a network, given as a function of ids and dense values, on all rows."""
+    return Score.of(*predictions(logits_of, rows))
