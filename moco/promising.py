@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from moco.budget import training_time
 from moco.codesign import CodesignStudy
 from moco.correction import Correction
 from moco.design import Design
@@ -27,11 +28,6 @@ Floats = NDArray[np.float64]
 
 MARGIN = 1 / 8
 """Of the span of log energies, by which the front is taken to reach beyond its dearest design."""
-
-
-MACS_OF_THE_REST = 20_000
-"""Multiply-accumulates that take as long to train as all that does not grow with them, on one core: measured on
-MovieLens-100k in batches of 1,024, from 1 s an epoch at 2,000 to 24 s at 490,000."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ class Candidates:
         plain = score if study.correction is None else study.correction.predict(score, features)[0]
         chip_loss = np.array([design.logloss for design in kept]) - plain
         log_energy = np.log([design.energy_pj for design in kept])
-        time = 1 + np.array([design.macs for design in kept]) / MACS_OF_THE_REST
+        time = training_time(np.array([design.macs for design in kept]))
         return cls(kept, score, features, chip_loss, log_energy, time, known)
 
     def __len__(self) -> int:

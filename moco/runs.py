@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from moco.budget import Budget
+from moco.budget import Budget, without_the_longest
 from moco.chosen import (
     PROMISING,
     FromScratch,
@@ -46,7 +46,7 @@ from moco.retrained import Retrained, retrain, retrained_networks
 from moco.run_settings import RunSettings, SearchSettings, kept, stored
 from moco.seconds import seconds_of, timed
 from moco.settings import FinalSettings, TrainSettings
-from moco.spread import spread_networks
+from moco.spread import log_macs, spread_networks
 from moco.supernet import CheckpointError, TrainedSupernet, TrainProgress, load_supernet, train_supernet
 from moco.supernet.metrics import Score
 from moco.truth import LEAST_NETWORKS, Truth, train_truth
@@ -183,6 +183,8 @@ class Run:
         if n_networks < LEAST_NETWORKS:
             raise ValueError(f"a rank needs at least {LEAST_NETWORKS} networks, got {n_networks}; 0 checks nothing")
         networks = spread_networks(self.space.network, n_networks, self.settings.seed)
+        if is_over is not None:
+            networks = networks[without_the_longest(np.expm1(log_macs(self.space.network, networks)))]
         seeds = range(self.settings.seed, self.settings.seed + n_seeds)
         with self._meanwhile(partial(self._train_truth, TRUTH, self.recipe.final, networks, seeds)):
             supernet = self.supernet
