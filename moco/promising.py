@@ -29,6 +29,9 @@ Floats = NDArray[np.float64]
 MARGIN = 1 / 8
 """Of the span of log energies, by which the front is taken to reach beyond its dearest design."""
 
+SAME_LOGLOSS = 2e-3
+"""Chips of one network whose scores differ by less are taken as one: noise of converters, and of seeds, is larger."""
+
 
 @dataclass(frozen=True)
 class Truths:
@@ -76,10 +79,10 @@ class Candidates:
 
     @classmethod
     def of(cls, study: CodesignStudy, designs: Sequence[Design], known: Truths) -> Candidates:
-        """Of a study's scored designs; each network once, on its cheapest chip."""
+        """Of a study's scored designs; of a network's chips that score alike the one of least energy."""
         cheapest: dict[object, Design] = {}
         for design in sorted(designs, key=lambda design: design.energy_pj):
-            cheapest.setdefault((design.architecture, design.logloss), design)
+            cheapest.setdefault((design.architecture, round(design.logloss / SAME_LOGLOSS)), design)
         kept = list(cheapest.values())
         score, features = study.features(ArchitectureBatch.of([design.architecture for design in kept]))
         plain = score if study.correction is None else study.correction.predict(score, features)[0]
