@@ -15,9 +15,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from moco.codesign import CodesignStudy, codesign_space, create_study, design_costs
+    from moco.codesign import CodesignStudy, codesign_space, create_study
     from moco.data import CtrDataset, DataError, TableSchema, dataset_from_frame, load_dataset
     from moco.design import Design, read_design
+    from moco.design_costs import design_costs
     from moco.export.folder import export_design
     from moco.export.metrics import TrainedSeed
     from moco.export.predict import read_export
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
     from moco.supernet import TrainSettings, load_supernet, train_supernet
 
 _MODULES = {
-    "moco.codesign": ("CodesignStudy", "codesign_space", "create_study", "design_costs"),
+    "moco.codesign": ("CodesignStudy", "codesign_space", "create_study"),
     "moco.data": ("CtrDataset", "DataError", "TableSchema", "dataset_from_frame", "load_dataset"),
     "moco.design": ("Design", "read_design"),
+    "moco.design_costs": ("design_costs",),
     "moco.export.folder": ("export_design",),
     "moco.export.metrics": ("TrainedSeed",),
     "moco.export.predict": ("read_export",),

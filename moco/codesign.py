@@ -6,25 +6,25 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moco.better_chips import BetterChips
 from moco.correction import Correction
 from moco.data import ClickLog
 from moco.design import Design, design_parts
+from moco.design_costs import design_costs, loses_nothing
 from moco.features import network_features
 from moco.known import known_designs
-from moco.lowering import lower, pim_config
+from moco.lowering import pim_config
 from moco.oracle import N_EXACT_ROWS, Oracle, Scores
 from moco.recipes import recipe_for
 from moco.supernet import TrainedSupernet
 from moco.supernet.metrics import mean_logloss
-from pimmodel import Calibration, Estimate, PimConfig, estimate, find_calibration
-from pimmodel.numerics import required_adc_bits
+from pimmodel import Calibration, PimConfig, find_calibration
 from spaces import (
     HARDWARE_SPACE,
     WEIGHT_BITS,
@@ -95,71 +95,6 @@ def codesign_space(
         "execution": ("pipelined",),
     }
     return codesign_of(network, HARDWARE_SPACE.with_choices({**settled, **(hardware or {})}))
-
-
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """What the hardware model says of B designs.
-
-    Attributes:
-        configs: The B chips.
-        estimate: Energy, latency, area, power and their breakdowns.
-        macs: (B,) live multiply-accumulates.
-        n_parameters: (B,) live trainable numbers without embedding tables.
-        adc_shortfall_bits: (B,) bits that the ADC lacks for lossless column sums; 0 or less is lossless.
-    """
-
-    configs: PimConfig
-    estimate: Estimate
-    macs: NDArray[np.int64]
-    n_parameters: NDArray[np.int64]
-    adc_shortfall_bits: NDArray[np.int64]
-
-
-_DESIGNS_AT_ONCE = 2048
-"""Bounds the memory that lowered networks take."""
-
-
-def design_costs(
-    data: ClickLog,
-    space: CodesignSpace,
-    genomes: Genomes,
-    calibration: str | Calibration = "isaac32",
-    cardinalities: Sequence[int] | None = None,
-) -> Costs:
-    """Costs of (B, P) genomes: lowering and the hardware model; no breakdown by operator.
-
-    Args:
-        data: The click log.
-        space: Of the genomes.
-        genomes: (B, P).
-        calibration: Of the hardware model.
-        cardinalities: (F,) rows of the embedding tables on the chip; those of the data when left out.
-    """
-    cardinalities = data.cardinalities if cardinalities is None else cardinalities
-    configs = pim_config(space.hardware_values(genomes))
-    estimates, macs, n_parameters = [], [], []
-    for start in range(0, len(genomes), _DESIGNS_AT_ONCE):
-        rows = slice(start, start + _DESIGNS_AT_ONCE)
-        networks = space.networks(genomes[rows])
-        made = products(networks, len(data.dense), len(data.categorical))
-        workload = lower(networks, len(data.dense), cardinalities, made)
-        estimates.append(estimate(workload, configs.take(rows), calibration, by_operator=False))
-        macs.append(made.macs)
-        n_parameters.append(made.n_parameters)
-    return Costs(
-        configs=configs,
-        estimate=Estimate.concatenate(estimates),
-        macs=np.concatenate(macs),
-        n_parameters=np.concatenate(n_parameters),
-        adc_shortfall_bits=required_adc_bits(configs) - configs.adc_bits,
-    )
-
-
-def loses_nothing(chips: PimConfig, adc_shortfall_bits: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(B,) chips on which networks score as in plain numbers, to .002: no sum is cut, 8 bits or more are kept."""
-    is_precise = (np.asarray(chips.activation_bits) >= 8) & (np.asarray(chips.table_bits) >= 8)
-    return np.asarray((adc_shortfall_bits <= 0) & is_precise)
 
 
 class CodesignStudy:
@@ -345,6 +280,7 @@ def create_study(
     cardinalities: Sequence[int] | None = None,
     correction: Correction | None = None,
     known_networks: Genomes | None = None,
+    improves_chips: bool = True,
     max_energy_pj: float | None = None,
     max_latency_ns: float | None = None,
     max_area_mm2: float | None = None,
@@ -368,6 +304,7 @@ def create_study(
         correction: Of the log loss, learned from networks trained from scratch on this data; None uses supernet scores
             as they are.
         known_networks: (n, P) networks for the first population, beside the hand-made ones.
+        improves_chips: Whether proposed networks get the best of many chips first; see `moco.better_chips`.
         max_energy_pj: Cap on the energy of one inference; likewise the others.
         max_latency_ns: Cap on latency.
         max_area_mm2: Cap on chip area.
@@ -391,6 +328,10 @@ def create_study(
         )
     oracle = Oracle(supernet, data, n_jobs=n_jobs)
     model = find_calibration(calibration)  # once: its file may change while the search goes on
+    known, improve = known_designs(space, known_networks), None
+    if improves_chips:
+        improve = BetterChips(data, space, model, on_chip, tuple(constraints))
+        known = np.concatenate([known, improve(known, np.random.default_rng((seed, 11)))]) if len(known) else known
     study = Study(
         name,
         space,
@@ -400,7 +341,8 @@ def create_study(
         seed=seed,
         engine=engine,
         population_size=population_size,
-        known=known_designs(space, known_networks),
+        known=known,
+        improve=improve,
         digests={
             "data": data.digest,
             "supernet": oracle.digest,

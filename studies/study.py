@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 Evaluate = Callable[[NDArray[np.int64]], Evaluation | ArrayLike]
 Summarise = Callable[[NDArray[np.int64]], Sequence[Mapping[str, Choice]]]
+Improve = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,7 @@ class Study:
         digests: Mapping[str, str] | None = None,
         summarise: Summarise | None = None,
         describe: Callable[[NDArray[np.int64]], Sequence[str]] | None = None,
+        improve: Improve | None = None,
     ) -> None:
         """Creates the study, or opens the one of that name.
 
@@ -89,6 +91,8 @@ class Study:
                 compared when the study is opened again.
             summarise: Readable parameters of each design for the dashboard, at most 20; None takes the first blocks.
             describe: One JSON text a design for the dashboard; None writes the choices of every block.
+            improve: Changes what is proposed before it is evaluated, such as by a search over what costs little to
+                compute; the same for the same proposals and generator. Known designs stay as they are.
 
         Raises:
             ValueError: An argument is wrong, or the stored study of that name asked something else.
@@ -106,6 +110,7 @@ class Study:
         self.storage = None if storage is None else Path(storage)
         self.summarise = summarise
         self.describe = describe
+        self._improve = improve
         self._keys: set[str] = set()
         self._setting = Setting(
             space=space,
@@ -213,7 +218,8 @@ class Study:
         asked = self._known
         asked = asked[self._is_fresh(asked)][:n]
         if len(asked) < n:
-            asked = np.concatenate([asked, self._engine.ask(n - len(asked), self._generation)])
+            proposed = self._engine.ask(n - len(asked), self._generation)
+            asked = np.concatenate([asked, self._improved(proposed)])
             asked = asked[self._is_fresh(asked)]
         if len(asked) < n:
             rng = self._setting.generator(self._generation, "fill")
@@ -222,6 +228,11 @@ class Study:
         self._asked = asked
         self._asked_at = time.perf_counter()
         return asked.copy()
+
+    def _improved(self, genomes: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self._improve is None or len(genomes) == 0:
+            return genomes
+        return self.space.canonical(self._improve(genomes, self._setting.generator(self._generation, "improve")))
 
     def tell(self, genomes: ArrayLike, evaluation: Evaluation | ArrayLike) -> None:
         """Stores the evaluation of the designs that `ask` returned, in their order, as one generation.

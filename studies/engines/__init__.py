@@ -60,9 +60,9 @@ class Setting:
     population_size: int
     is_fresh: IsFresh
 
-    def generator(self, generation: int, purpose: Literal["ask", "tell", "fill"]) -> np.random.Generator:
+    def generator(self, generation: int, purpose: Literal["ask", "tell", "fill", "improve"]) -> np.random.Generator:
         """A generator of its own for each generation and purpose: none has a past that would have to be stored."""
-        spawn_key = (generation, ("ask", "tell", "fill").index(purpose))
+        spawn_key = (generation, ("ask", "tell", "fill", "improve").index(purpose))
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=spawn_key))
 
 

@@ -26,10 +26,12 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from moco.better_chips import BetterChips
 from moco.budget import Budget
 from moco.chosen import FromScratch, read_from_scratch, train_chosen, valid_logloss
-from moco.codesign import CodesignStudy, design_costs, objectives
+from moco.codesign import CodesignStudy, objectives
 from moco.design import Design
+from moco.design_costs import design_costs
 from moco.known import known_designs
 from moco.oracle import Oracle, Scores
 from moco.run_settings import RunSettings, SearchSettings
@@ -100,6 +102,7 @@ def steered_by_macs(this: Run, folder: Path, seed: int) -> CodesignStudy:
         storage=folder / "study.db",
         seed=seed,
         known=known_designs(this.space),
+        improve=BetterChips(this.data, this.space, model, this.data.cardinalities),
     )
     oracle = cast(Oracle, MacsOracle(this.space))
     return CodesignStudy(this.data, this.space, oracle, study, model, this.data.cardinalities)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from spaces.space import ChoiceBlock, Space
-from studies import Constraint, Evaluation, Objective, Progress, Study
+from studies import Constraint, Evaluation, Objective, Progress, Study, Trials
 from studies.front import is_non_dominated
 
 CHEAP_ENGINES = ("nsga2", "nsga3", "spea2", "sms-emoa", "random")
@@ -284,3 +285,34 @@ def test_attributes_stay_the_same(truss: Any) -> None:
     attributes = study.trials().attributes
     np.testing.assert_array_equal(attributes["auc"], [*[np.nan] * 10, *range(10)])
     np.testing.assert_array_equal(attributes["wide"], np.repeat([[1.0] * 3, [-np.inf] * 3], 10, axis=0))
+
+
+def test_proposals_can_be_improved_before_they_are_evaluated(tmp_path: Path) -> None:
+    space = Space(name="line", blocks=tuple(ChoiceBlock(f"x{i}", tuple(range(10)), is_ordered=True) for i in range(3)))
+
+    def improve(genomes: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        better = genomes.copy()
+        better[:, 0] = 0
+        return better
+
+    def trials_of(storage: Path | None, n_steps: int) -> Trials:
+        for _ in range(n_steps):
+            study = Study(
+                "line",
+                space,
+                [Objective(name="a"), Objective(name="b")],
+                storage=storage,
+                population_size=10,
+                known=[[5, 5, 5]],
+                improve=improve,
+            )
+            study.optimize(
+                lambda genomes: np.column_stack([genomes.sum(axis=1), 30 - genomes[:, 1:].sum(axis=1)]),
+                len(study) + 60 // n_steps,
+            )
+        return study.trials()
+
+    whole = trials_of(None, 1)
+    assert whole.genomes[0].tolist() == [5, 5, 5]  # known designs stay as they are
+    assert (whole.genomes[1:, 0] == 0).mean() > 0.4  # random designs that fill a generation up are not improved
+    assert np.array_equal(trials_of(tmp_path / "line.db", 3).genomes, whole.genomes)
