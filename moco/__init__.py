@@ -15,17 +15,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from moco.batch_costs import design_costs
     from moco.codesign import CodesignStudy, codesign_space, create_study
     from moco.data import CtrDataset, DataError, TableSchema, dataset_from_frame, load_dataset
     from moco.design import Design, read_design
-    from moco.design_costs import design_costs
     from moco.export.folder import export_design
     from moco.export.metrics import TrainedSeed
     from moco.export.predict import read_export
     from moco.lowering import lower
     from moco.oracle import Oracle
     from moco.retrain import FinalSettings, train_from_scratch
-    from moco.retrained import retrain, retrained_networks
+    from moco.retrained import retrained_networks
     from moco.run_settings import RunSettings, SearchSettings
     from moco.stages import run
     from moco.supernet import TrainSettings, load_supernet, train_supernet
@@ -34,14 +34,14 @@ _MODULES = {
     "moco.codesign": ("CodesignStudy", "codesign_space", "create_study"),
     "moco.data": ("CtrDataset", "DataError", "TableSchema", "dataset_from_frame", "load_dataset"),
     "moco.design": ("Design", "read_design"),
-    "moco.design_costs": ("design_costs",),
+    "moco.batch_costs": ("design_costs",),
     "moco.export.folder": ("export_design",),
     "moco.export.metrics": ("TrainedSeed",),
     "moco.export.predict": ("read_export",),
     "moco.lowering": ("lower",),
     "moco.oracle": ("Oracle",),
     "moco.retrain": ("FinalSettings", "train_from_scratch"),
-    "moco.retrained": ("retrain", "retrained_networks"),
+    "moco.retrained": ("retrained_networks",),
     "moco.run_settings": ("RunSettings", "SearchSettings"),
     "moco.stages": ("run",),
     "moco.supernet": ("TrainSettings", "load_supernet", "train_supernet"),
@@ -70,7 +70,6 @@ __all__ = [
     "lower",
     "read_design",
     "read_export",
-    "retrain",
     "retrained_networks",
     "run",
     "train_from_scratch",

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from moco.batch_costs import design_costs, loses_nothing
 from moco.data import ClickLog
-from moco.design_costs import design_costs, loses_nothing
 from pimmodel import Calibration
 from spaces import CodesignSpace, Genomes
 from studies import Constraint

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moco import cli_data, cli_export, cli_retrain
+from moco import cli_baselines, cli_compare, cli_data, cli_export, cli_prune, cli_retrain
 from moco.cli_data import Categorical, DataPath, Dataset, Label, Numeric, Options, Seed, Time, data_options
 from moco.progress import console
 
@@ -32,9 +32,6 @@ app = typer.Typer(
 )
 
 app.add_typer(cli_data.app)
-app.command()(cli_retrain.retrain)
-app.command()(cli_export.export)
-app.command()(cli_export.predict)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run; runs/DATASET when left out.")]
@@ -259,6 +256,17 @@ def report(folder: Folder) -> None:
         this.train_from_scratch(study)
         if ranks.rank == 0:
             typer.echo(this.report(study))
+
+
+for _command in (
+    cli_retrain.retrain,
+    cli_prune.prune,
+    cli_export.export,
+    cli_export.predict,
+    cli_baselines.baselines,
+    cli_compare.compare,
+):
+    app.command()(_command)
 
 
 @app.command()

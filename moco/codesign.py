@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moco.batch_costs import design_costs, loses_nothing
 from moco.better_chips import BetterChips
 from moco.correction import Correction
 from moco.data import ClickLog
 from moco.design import Design, design_parts
-from moco.design_costs import design_costs, loses_nothing
 from moco.features import network_features
 from moco.known import known_designs
 from moco.lowering import pim_config

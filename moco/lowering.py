@@ -8,19 +8,17 @@ records, which cost nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moco.work_graph import Column, WorkGraph
 from pimmodel import Kind, PimConfig, Workload
 from spaces import ArchitectureBatch, Products, liveness, products, widths
 from spaces.architecture import ATTENTION, ATTENTION_HEADS, DOT_PRODUCT, EFC, FC, GATING, SUM
 from spaces.liveness import reads
 from spaces.shapes import ACTIVATION_PRODUCTS
-
-Column = NDArray[np.int64] | NDArray[np.bool_] | int
 
 
 def lower(
@@ -43,7 +41,7 @@ def lower(
     size = widths(networks, n_dense, n_sparse)
     made = products(networks, n_dense, n_sparse, live) if made is None else made
     slot = {name: column for column, name in enumerate(made.names)}
-    graph = _Graph(len(networks))
+    graph = WorkGraph(len(networks))
 
     def product(name: str, *waits_for: int | tuple[int, Column]) -> int:
         column = slot[name]
@@ -137,63 +135,3 @@ def pim_config(hardware: Mapping[str, NDArray[Any]]) -> PimConfig:
     values = dict(hardware)
     values["n_active_wordlines"] = values["crossbar_size"] // values.pop("wordline_groups")
     return PimConfig(**values)
-
-
-@dataclass
-class _Graph:
-    """Collects operators in topological order, and edges that are active for some networks or all."""
-
-    n_networks: int
-    names: list[str] = field(default_factory=list)
-    kinds: list[Kind] = field(default_factory=list)
-    functions: list[str] = field(default_factory=list)
-    shapes: list[tuple[Column, Column, Column, Column]] = field(default_factory=list)
-    edges: list[tuple[int, int]] = field(default_factory=list)
-    is_active: list[Column] = field(default_factory=list)
-
-    def add(
-        self,
-        name: str,
-        kind: Kind,
-        in_features: Column,
-        out_features: Column,
-        n_vectors: Column,
-        *,
-        waits_for: Sequence[int | tuple[int, Column]] = (),
-        weight_bits: Column = 8,
-        function: str = "",
-    ) -> int:
-        """Adds one operator and returns its number; `waits_for` holds producers, alone or with who waits for them."""
-        number = len(self.names)
-        self.names.append(name)
-        self.kinds.append(kind)
-        self.functions.append(function)
-        self.shapes.append((in_features, out_features, n_vectors, weight_bits))
-        for entry in waits_for:
-            producer, is_active = entry if isinstance(entry, tuple) else (entry, True)
-            self.edges.append((producer, number))
-            self.is_active.append(is_active)
-        return number
-
-    def workload(self) -> Workload:
-        in_features, out_features, n_vectors, weight_bits = (
-            self._columns([shape[part] for shape in self.shapes], np.int64) for part in range(4)
-        )
-        n_vectors *= out_features > 0
-        return Workload(
-            names=tuple(self.names),
-            kinds=tuple(self.kinds),
-            functions=tuple(self.functions),
-            in_features=in_features,
-            out_features=out_features,
-            n_vectors=n_vectors,
-            weight_bits=weight_bits,
-            edges=np.array(self.edges, dtype=np.int64),
-            is_active_edge=self._columns(self.is_active, np.bool_),
-        )
-
-    def _columns(self, columns: Sequence[Column], dtype: type) -> NDArray[Any]:
-        array: NDArray[Any] = np.empty((len(columns), self.n_networks), dtype=dtype)
-        for index, column in enumerate(columns):
-            array[index] = column
-        return array.T

@@ -29,6 +29,7 @@ from moco.chosen import (
     valid_logloss,
 )
 from moco.codesign import CodesignStudy, codesign_space, create_study
+from moco.compare.section import comparison_section
 from moco.correction import Correction
 from moco.data import ClickLog, TableSchema, load_dataset
 from moco.design import Design
@@ -443,6 +444,7 @@ class Run:
         calibration = study.calibration
         front, chosen, validation = study.front(), self.chosen(study), self.stored_validation()
         results, retrained = self.from_scratch, retrained_networks(self.folder / RETRAINED)
+        comparison = comparison_section(self.folder)
         settings = {
             "engine": f"{search.engine}, {search.population_size} designs a generation",
             "seed": str(self.settings.seed),
@@ -455,6 +457,7 @@ class Run:
                 len(study.study),
                 [asdict(result) for result in results],
                 [[one.design.key, one.seed, one.start, asdict(one.chip_test)] for one in retrained],
+                comparison,
                 [settings, supernet.digest, None if validation is None else validation.to_json()],
             ]
         )
@@ -470,6 +473,7 @@ class Run:
                 chosen=chosen,
                 from_scratch=results,
                 retrained=retrained,
+                comparison=comparison,
                 supernet=supernet,
                 validation=validation,
                 exact=dict(zip((design.key for _, design in chosen), exact, strict=True)),

@@ -112,3 +112,12 @@ def test_a_planted_fault_is_found(source: str, package: str, fault: str) -> None
 )
 def test_allowed_imports_pass(source: str, package: str) -> None:
     assert faults(source, package) == []
+
+
+def test_public_names_are_there_and_hide_no_module() -> None:
+    """A function named like a module would be that module once something imports it."""
+    import moco
+
+    for name in moco.__all__:
+        assert getattr(moco, name) is not None
+        assert not (ROOT / "moco" / f"{name}.py").exists(), name

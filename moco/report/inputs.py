@@ -29,6 +29,7 @@ class ReportInputs:
         from_scratch: Results of training some of them from scratch, one for each seed.
         validation: How the supernet ranks, where that was measured.
         retrained: Designs trained to the end, one entry for each seed.
+        comparison: Section that `moco.compare.section` makes of a comparison; empty without one.
         exact: Scores of chosen designs with every crossbar's product computed slice by slice, by key.
         settings: Further settings for people to read, such as the engine of the search and its seed.
         seconds_by_stage: Wall time of each stage.
@@ -41,6 +42,7 @@ class ReportInputs:
     from_scratch: Sequence[FromScratch] = ()
     validation: Validation | None = None
     retrained: Sequence[Retrained] = ()
+    comparison: str = ""
     exact: Mapping[str, Score] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     seconds_by_stage: Mapping[str, float] = field(default_factory=dict)

@@ -43,6 +43,8 @@ def page_html(inputs: ReportInputs, front: Sequence[Design], trials: Trials, pic
         sections["Hardware"] = _hardware(inputs)
     if inputs.retrained:
         sections["Retrained designs"] = retrained_section(inputs.retrained, pictures)
+    if inputs.comparison:
+        sections["Comparison"] = inputs.comparison
     sections["What was searched"] = _search(inputs, pictures)
     sections["Go on from here"] = _again(inputs)
     sections["Glossary"] = markup.terms(GLOSSARY)

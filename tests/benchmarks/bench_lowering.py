@@ -6,9 +6,9 @@ import time
 
 import numpy as np
 
+from moco.batch_costs import design_costs
 from moco.codesign import codesign_space
 from moco.data import load_dataset
-from moco.design_costs import design_costs
 from moco.lowering import lower, pim_config
 from pimmodel import estimate
 

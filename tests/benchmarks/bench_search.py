@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed
 
+from moco.batch_costs import design_costs
 from moco.codesign import CodesignStudy, create_study
-from moco.design_costs import design_costs
 from moco.known import known_designs
 from moco.run_settings import RunSettings
 from moco.runs import Run

@@ -26,12 +26,12 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from moco.batch_costs import design_costs
 from moco.better_chips import BetterChips
 from moco.budget import Budget
 from moco.chosen import FromScratch, read_from_scratch, train_chosen, valid_logloss
 from moco.codesign import CodesignStudy, objectives
 from moco.design import Design
-from moco.design_costs import design_costs
 from moco.known import known_designs
 from moco.oracle import Oracle, Scores
 from moco.run_settings import RunSettings, SearchSettings

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from moco.batch_costs import design_costs, loses_nothing
 from moco.better_chips import LEFT_SHARE, BetterChips
 from moco.codesign import codesign_space
 from moco.data import CtrDataset, load_dataset
-from moco.design_costs import design_costs, loses_nothing
 from pimmodel import find_calibration
 from spaces import CodesignSpace, Genomes
 from studies import Constraint

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import moco
+from moco.batch_costs import design_costs, loses_nothing
 from moco.codesign import codesign_space, create_study, objectives
 from moco.correction import Correction
 from moco.data import CtrDataset, load_dataset
-from moco.design_costs import design_costs, loses_nothing
 from moco.features import FEATURES
 from moco.supernet import TrainedSupernet, TrainSettings, train_supernet
 from pimmodel import lossless_adc_bits

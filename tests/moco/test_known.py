@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from moco.batch_costs import design_costs
 from moco.data import load_dataset
-from moco.design_costs import design_costs
 from moco.known import known_designs, known_networks
 from spaces import HARDWARE_SPACE, codesign_of, macs, nasrec_space
 from spaces.architecture import ArchitectureBatch

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from moco.batch_costs import design_costs
 from moco.codesign import codesign_space, create_study
 from moco.data.logs import generate_log
-from moco.design_costs import design_costs
 from moco.run_settings import RunSettings, SearchSettings
 from moco.runs import Run
 from moco.stages import run

@@ -1,0 +1,82 @@
+"""The command line of baselines: `moco baselines`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from moco.cli_data import Categorical, DataPath, Dataset, Label, Numeric, Options, Seed, Time, data_options
+
+app = typer.Typer(rich_markup_mode="markdown")
+
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="One baseline, such as DeepFM; may be given several times. All hand-made ones "
+        "when left out; NASRec's published networks have names such as 'NASRec criteo-full'.",
+    ),
+]
+Seeds = Annotated[int, typer.Option(min=1, help="Trainings of each baseline, with seeds 0, 1, ...")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Trainings side by side; one a core when left out.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs of each training; those of its recipe when left out.")]
+CalibrationName = Annotated[
+    str, typer.Option("--calibration", help="Of the hardware model: a name of 'moco calibrations' or a file.")
+]
+
+
+@app.command()
+def baselines(
+    dataset: Dataset,
+    path: DataPath = None,
+    *,
+    out: Annotated[Path | None, typer.Option(help="Folder of the results; runs/DATASET when left out.")] = None,
+    only: Only = None,
+    seeds: Seeds = 3,
+    epochs: Epochs = None,
+    calibration: CalibrationName = "isaac32",
+    label: Label = None,
+    categorical: Categorical = None,
+    numeric: Numeric = None,
+    time: Time = None,
+    options: Options = None,
+    jobs: Jobs = None,
+    seed: Seed = 0,
+) -> None:
+    """Trains the networks that people made by hand, and costs them on ISAAC's chip.
+
+    LR, FM, DNN, Wide&Deep, DeepFM, DCNv2, xDeepFM, AutoInt+, DLRM, MaskNet and FinalMLP, with the settings of the
+    public benchmark BARS where it has some for the data set. Scores are on test rows, mean and deviation over seeds; on
+    chip with 8-bit weights, activations and tables.
+
+    Writes baselines.json and baselines.csv into the folder. Run again, it goes on where it stopped.
+    """
+    from moco.baselines.catalogue import HAND_MADE
+    from moco.baselines.table import baseline_rows, baselines_csv, baselines_text
+    from moco.baselines.train import train_baselines
+    from moco.data import TableSchema, load_dataset
+    from moco.files import write_text_whole
+    from moco.progress import progress_bar
+    from pimmodel import find_calibration
+
+    constants = find_calibration(calibration)
+    given = data_options(label, categorical, numeric, time, options)
+    if "schema" in given:
+        given["schema"] = TableSchema(**given["schema"])
+    data = load_dataset(dataset, path, seed=seed, **given)
+    folder = Path("runs") / dataset if out is None else out
+    with progress_bar("baselines", "trainings") as bar:
+        results = train_baselines(
+            data,
+            only or HAND_MADE,
+            folder / "baselines.json",
+            seeds=range(seeds),
+            epochs=epochs,
+            n_jobs=jobs,
+            progress=bar.update,
+        )
+    rows = baseline_rows(results, data, constants)
+    write_text_whole(folder / "baselines.csv", baselines_csv(rows))
+    typer.echo(baselines_text(rows))

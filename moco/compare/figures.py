@@ -1,0 +1,100 @@
+"""What one network on one chip costs under a calibration, and how many times less that is than another's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from moco.baselines import Structure, baseline_workload
+from moco.design import Design
+from moco.lowering import lower
+from pimmodel import CALIBRATIONS, ISAAC, Calibration, PimConfig, Workload, estimate
+from spaces import Architecture, ArchitectureBatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """One network on one chip.
+
+    Attributes:
+        macs: Multiply-accumulates of one inference.
+        energy_pj: Of one inference; likewise latency_ns.
+        throughput_per_s: Inferences per second of the full pipeline.
+        area_mm2: Of the chip.
+        inferences_per_s_w: Power efficiency: throughput over the power drawn at it.
+    """
+
+    macs: float
+    energy_pj: float
+    latency_ns: float
+    throughput_per_s: float
+    area_mm2: float
+    inferences_per_s_w: float
+
+
+MORE_IS_BETTER = ("throughput_per_s", "inferences_per_s_w")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contender:
+    """The work of one network, and the chip that does it."""
+
+    workload: Workload
+    chip: PimConfig
+
+    @classmethod
+    def of_design(cls, design: Design) -> Contender:
+        """A searched network on its chip."""
+        networks = ArchitectureBatch.of([design.architecture])
+        return cls(lower(networks, design.n_dense, design.cardinalities), design.hardware)
+
+    @classmethod
+    def of_baseline(cls, network: Structure | Architecture, n_dense: int, cardinalities: tuple[int, ...]) -> Contender:
+        """A baseline's network with 8-bit weights on ISAAC's chip."""
+        return cls(baseline_workload(network, n_dense, cardinalities), ISAAC)
+
+
+def figures(contender: Contender, calibration: str | Calibration) -> Figures:
+    """What the hardware model says of a network on its chip."""
+    result = estimate(contender.workload, contender.chip, calibration, by_operator=False)
+    throughput_per_s, power_w = float(result.throughput_per_s[0]), float(result.power_mw[0]) / 1000
+    return Figures(
+        macs=float(result.n_macs[0]),
+        energy_pj=float(result.energy_pj[0]),
+        latency_ns=float(result.latency_ns[0]),
+        throughput_per_s=throughput_per_s,
+        area_mm2=float(result.area_mm2[0]),
+        inferences_per_s_w=throughput_per_s / power_w if power_w > 0 else math.inf,
+    )
+
+
+def gains(design: Figures, reference: Figures) -> dict[str, float]:
+    """How many times better the design is, by figure: 2 is half the energy, or twice the throughput; 1 is equal.
+
+    Infinite where the design takes none of what the reference takes.
+    """
+    of_design, of_reference = asdict(design), asdict(reference)
+    return {
+        name: _times(*((value, of_reference[name]) if name in MORE_IS_BETTER else (of_reference[name], value)))
+        for name, value in of_design.items()
+    }
+
+
+def every_calibration(searched: Calibration) -> dict[str, Calibration]:
+    """All calibrations by name, the one that the search went by first."""
+    found = {searched.name: searched}
+    for name, calibration in CALIBRATIONS.items():
+        found.setdefault(name, calibration)
+    return found
+
+
+def figures_by_calibration(contender: Contender, calibrations: Mapping[str, Calibration]) -> dict[str, Figures]:
+    """The same network on the same chip under each calibration."""
+    return {name: figures(contender, calibration) for name, calibration in calibrations.items()}
+
+
+def _times(much: float, little: float) -> float:
+    if much == little:
+        return 1.0
+    return much / little if little != 0 else math.inf

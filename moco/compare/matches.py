@@ -1,0 +1,164 @@
+"""For each reference, the design of the co-design that is no less accurate and takes the least energy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moco.compare.accuracy import Trained
+from moco.compare.figures import Contender, Figures, figures, figures_by_calibration, gains
+from moco.compare.searches import Found, network_front
+from moco.design import Design
+from pimmodel import Calibration
+from studies import is_non_dominated, knee
+
+HAND_MADE, NAIVE, TWO_STEPS = "baselines on ISAAC", "naive mapping", "architecture first, chip second"
+"""What co-design is compared with."""
+
+BY_TEST, BY_SCORE = "test", "score"
+"""What log losses are compared: on test rows and the chips of both, where both are retrained; else both scores."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A reference and the design that stands against it.
+
+    Attributes:
+        against: One of HAND_MADE, NAIVE, TWO_STEPS.
+        reference: Its name or role.
+        seed: Of the searches; None where both are trained.
+        judged_by: BY_TEST or BY_SCORE.
+        reference_logloss: By that.
+        logloss: Of the design; of the most accurate one where none is as accurate as the reference.
+        key: Of the design; None where none is as accurate.
+        of_reference: Its figures by calibration.
+        of_design: The design's, empty where there is none; so are the gains.
+        gains: How many times better the design is, by calibration and figure.
+    """
+
+    against: str
+    reference: str
+    seed: int | None
+    judged_by: str
+    reference_logloss: float
+    logloss: float
+    key: str | None
+    of_reference: Mapping[str, Figures]
+    of_design: Mapping[str, Figures]
+    gains: Mapping[str, Mapping[str, float]]
+
+
+def matched(
+    against: str,
+    reference: str,
+    contender: Contender,
+    reference_logloss: float,
+    candidates: Mapping[str, tuple[float, Contender]],
+    calibrations: Mapping[str, Calibration],
+    judged_by: str,
+    seed: int | None = None,
+) -> Match:
+    """The candidate of least energy whose log loss is no worse than the reference's.
+
+    Args:
+        against, reference, seed, judged_by: As in `Match`.
+        contender: The reference.
+        reference_logloss: Its log loss.
+        candidates: Log loss and contender of at least one design, by key.
+        calibrations: Of the hardware model; the first one says which takes the least energy.
+    """
+    searched = next(iter(calibrations.values()))
+    good = {key: one for key, (logloss, one) in candidates.items() if logloss <= reference_logloss}
+    of_reference = figures_by_calibration(contender, calibrations)
+    if not good:
+        key, of_design = None, {}
+        logloss = min(logloss for logloss, _ in candidates.values())
+    else:
+        key = min(good, key=lambda one: figures(good[one], searched).energy_pj)
+        of_design, logloss = figures_by_calibration(good[key], calibrations), candidates[key][0]
+    return Match(
+        against=against,
+        reference=reference,
+        seed=seed,
+        judged_by=judged_by,
+        reference_logloss=reference_logloss,
+        logloss=logloss,
+        key=key,
+        of_reference=of_reference,
+        of_design=of_design,
+        gains={name: gains(one, of_reference[name]) for name, one in of_design.items()},
+    )
+
+
+def against_baselines(
+    designs: Sequence[Trained], baselines: Sequence[Trained], calibrations: Mapping[str, Calibration]
+) -> list[Match]:
+    """Retrained designs against each baseline at 8 bits on ISAAC's chip, by test log loss on the chip of each."""
+    candidates = {one.key: (one.mean("chip_logloss"), one.contender) for one in designs}
+    return [
+        matched(
+            HAND_MADE, one.name, one.contender, one.mean("chip_logloss"), candidates, calibrations, judged_by=BY_TEST
+        )
+        for one in baselines
+    ]
+
+
+def against_search(
+    against: str, joint: Found, references: Mapping[str, Design], calibrations: Mapping[str, Calibration], seed: int
+) -> list[Match]:
+    """Designs of the joint search against references of another, by their scores.
+
+    Raises:
+        ValueError: The joint search found no design of use.
+    """
+    values, useful = joint.trials.values, joint.useful
+    if len(useful) == 0:
+        raise ValueError(
+            f"no design of the joint search with seed {seed} keeps its caps and predicts better than the mean label: "
+            "search longer, or raise the caps"
+        )
+    found = []
+    for role, reference in references.items():
+        good = useful[values[useful, 0] <= reference.logloss]
+        best = good[values[good, 1].argmin()] if len(good) else useful[values[useful, 0].argmin()]
+        (design,) = joint.designs(np.array([best]))
+        found.append(
+            matched(
+                against,
+                role,
+                Contender.of_design(reference),
+                reference.logloss,
+                {design.key: (design.logloss, Contender.of_design(design))},
+                calibrations,
+                judged_by=BY_SCORE,
+                seed=seed,
+            )
+        )
+    return found
+
+
+def naive_references(networks: Found) -> dict[str, Design]:
+    """The most accurate network of a search on ISAAC's chip, and the knee of its log loss and multiply-accumulates."""
+    front = network_front(networks)
+    return _first_and_knee(networks, front, np.log(np.maximum(networks.trials.attributes["macs"][front], 1.0))[:, None])
+
+
+def two_step_references(chips: Found) -> dict[str, Design]:
+    """The most accurate design of a search in two steps, on its chip of least energy, and the knee of its front."""
+    rows = chips.useful
+    if len(rows) == 0:
+        return {}
+    front = rows[is_non_dominated(chips.trials.values[rows])]
+    front = front[np.lexsort((chips.trials.values[front, 1], chips.trials.values[front, 0]))]
+    return _first_and_knee(chips, front, np.log(chips.trials.values[front, 1:]))
+
+
+def _first_and_knee(found: Found, front: NDArray[np.int64], costs: NDArray[np.float64]) -> dict[str, Design]:
+    points = np.column_stack([found.trials.values[front, 0], costs])
+    rows = {"most accurate": front[0], "knee": front[knee(points)]}
+    if rows["knee"] == rows["most accurate"]:
+        del rows["knee"]
+    return dict(zip(rows, found.designs(np.array(list(rows.values()))), strict=True))

@@ -1,0 +1,68 @@
+"""Designs of other searches that stand for them, retrained as the run's own designs are, where that is asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from moco.compare.accuracy import Trained, trained_designs
+from moco.compare.figures import Contender
+from moco.compare.judge import Plan
+from moco.compare.matches import BY_TEST, Match, matched
+from moco.design import Design
+from moco.progress import progress_bar
+from moco.retrained import retrain
+from moco.runs import Run
+from pimmodel import Calibration
+
+
+def against_retrained(
+    against: str,
+    references: Mapping[str, Design],
+    designs: Sequence[Trained],
+    run: Run,
+    plan: Plan,
+    calibrations: Mapping[str, Calibration],
+    n_seeds: int,
+    n_jobs: int | None = None,
+) -> list[Match]:
+    """Retrained designs of the run against references that are retrained too, by test log loss on the chip of each.
+
+    Args:
+        against: What the references stand for.
+        references: By role.
+        designs: Retrained ones of the run.
+        run: Says data, recipe and first weights.
+        plan: Says where to keep the weights, beside its searches.
+        calibrations: Of the hardware model, the search's first.
+        n_seeds: Trainings of each reference.
+        n_jobs: Processes that train; one a core when left out.
+    """
+    folder = plan.storage.parent / "retrained" / f"{re.sub('[^a-z]+', '-', against)}-{plan.seed}-{plan.n_evaluations}"
+    may_start_from_supernet = run.whole_data.cardinalities == run.data.cardinalities
+    with progress_bar(f"retraining {against}", "trainings") as bar:
+        found = retrain(
+            run.whole_data,
+            list(references.items()),
+            folder,
+            settings=run.recipe.final,
+            seeds=range(run.settings.seed, run.settings.seed + n_seeds),
+            supernet=run.supernet if may_start_from_supernet else None,
+            device=run.settings.device,
+            n_jobs=n_jobs,
+            progress=bar.update,
+        )
+    candidates = {one.key: (one.mean("chip_logloss"), one.contender) for one in designs}
+    return [
+        matched(
+            against,
+            one.role,
+            Contender.of_design(references[one.role]),
+            one.mean("chip_logloss"),
+            candidates,
+            calibrations,
+            judged_by=BY_TEST,
+            seed=plan.seed,
+        )
+        for one in trained_designs(found, run.whole_data, next(iter(calibrations.values())))
+    ]

@@ -1,0 +1,104 @@
+"""Matches: no less accurate, least energy, and a reference that nothing matches is said so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from moco.codesign import CodesignStudy
+from moco.compare.comparison import Comparison
+from moco.compare.figures import Contender, every_calibration
+from moco.compare.matches import (
+    BY_TEST,
+    HAND_MADE,
+    NAIVE,
+    against_search,
+    matched,
+    naive_references,
+    two_step_references,
+)
+from moco.compare.page import tables_of
+from moco.compare.searches import Found
+from moco.compare.tables import text_of
+from pimmodel import CALIBRATIONS, Calibration
+
+Steps = tuple[Found, Found, Found]
+
+
+@pytest.fixture(scope="module")
+def calibrations(study: CodesignStudy) -> dict[str, Calibration]:
+    return every_calibration(study.calibration)
+
+
+@pytest.fixture(scope="module")
+def joint(study: CodesignStudy) -> Found:
+    return Found(study, study.study.trials())
+
+
+def test_a_design_is_its_own_match(joint: Found, calibrations: dict[str, Calibration]) -> None:
+    rows = joint.useful[np.lexsort(joint.trials.values[joint.useful, 1::-1].T)]
+    best = joint.designs(rows[:1])[0]
+    (match,) = against_search(NAIVE, joint, {"itself": best}, calibrations, seed=0)
+    assert match.key == best.key
+    assert list(match.gains) == list(calibrations)
+    assert {gain for gains in match.gains.values() for gain in gains.values()} == {1.0}
+
+
+def test_the_match_is_no_less_accurate_and_takes_the_least_energy(
+    joint: Found, calibrations: dict[str, Calibration]
+) -> None:
+    values = joint.trials.values[joint.useful]
+    references = joint.designs(joint.useful[:12])
+    named = {str(place): one for place, one in enumerate(references)}
+    for match, reference in zip(against_search(NAIVE, joint, named, calibrations, seed=0), references, strict=True):
+        good = values[values[:, 0] <= reference.logloss]
+        assert match.logloss <= reference.logloss
+        assert match.of_design["isaac32"].energy_pj == pytest.approx(good[:, 1].min(), rel=1e-9)
+        assert match.gains["isaac32"]["energy_pj"] >= 1 - 1e-9
+        assert set(match.of_design) == set(match.of_reference) == set(CALIBRATIONS)
+
+
+def test_a_reference_that_nothing_matches_is_said_so(joint: Found, calibrations: dict[str, Calibration]) -> None:
+    best = joint.designs(joint.useful[:1])[0]
+    matches = against_search(NAIVE, joint, {"perfect": replace(best, logloss=0.0)}, calibrations, seed=0)
+    assert matches[0].key is None
+    assert matches[0].gains == {}
+    assert matches[0].logloss == joint.trials.values[joint.useful, 0].min()
+    text = text_of(tables_of(Comparison(about={}, calibrations=list(calibrations), matches=matches)))
+    assert "none as accurate" in text
+    assert "Beside published figures" not in text
+
+
+def test_ties_count_as_matches(joint: Found, calibrations: dict[str, Calibration]) -> None:
+    contenders = [Contender.of_design(design) for design in joint.designs(joint.useful[:3])]
+    candidates = {str(place): (0.5, one) for place, one in enumerate(contenders)}
+    match = matched(HAND_MADE, "x", contenders[0], 0.5, candidates, calibrations, judged_by=BY_TEST)
+    energies = [match.of_reference["isaac32"].energy_pj / match.gains["isaac32"]["energy_pj"]]
+    assert match.key is not None
+    assert energies[0] == pytest.approx(match.of_design["isaac32"].energy_pj)
+    lower = matched(HAND_MADE, "x", contenders[0], np.nextafter(0.5, 0), candidates, calibrations, judged_by=BY_TEST)
+    assert lower.key is None
+
+
+def test_no_design_of_use(joint: Found, calibrations: dict[str, Calibration]) -> None:
+    best = joint.designs(joint.useful[:1])[0]
+    nothing = Found(joint.codesign, replace(joint.trials, is_feasible=np.zeros(len(joint.trials), dtype=bool)))
+    with pytest.raises(ValueError, match=r"no design of the joint search with seed 5 keeps its caps .*: search longer"):
+        against_search(NAIVE, nothing, {"x": best}, calibrations, seed=5)
+    assert two_step_references(nothing) == {}
+
+
+def test_references_are_the_most_accurate_and_the_knee(steps: Steps) -> None:
+    _, chips, whole = steps
+    naive, two_step = naive_references(whole), two_step_references(chips)
+    for found, references in ((whole, naive), (chips, two_step)):
+        assert next(iter(references)) == "most accurate"
+        assert references["most accurate"].logloss == found.trials.values[found.useful, 0].min()
+        assert set(references) <= {"most accurate", "knee"}
+    if "knee" in naive:
+        assert naive["knee"].macs < naive["most accurate"].macs
+    cheapest = chips.trials.values[chips.useful]
+    equal = cheapest[cheapest[:, 0] == cheapest[:, 0].min()]
+    assert two_step["most accurate"].energy_pj == pytest.approx(equal[:, 1].min())
