@@ -40,11 +40,17 @@ def volumes(folder: Path, seed: int, n_trials: int) -> dict[str, float]:
     """Hypervolume of each way to search, as a share of the box below the reference point."""
     run = Run(folder, RunSettings(dataset="movielens-100k"))
     shares = {}
-    for engine in ("nsga2", "random"):
-        study = create_study(engine, run.data, run.space, run.supernet, seed=seed, engine=engine, n_jobs=1)
+    for way, engine, improves_chips in (
+        ("nsga2", "nsga2", True),
+        ("nsga2, chips as bred", "nsga2", False),
+        ("random", "random", False),
+    ):
+        study = create_study(
+            way, run.data, run.space, run.supernet, seed=seed, engine=engine, n_jobs=1, improves_chips=improves_chips
+        )
         study.optimize(n_trials)
         reference = np.array([objective.reference for objective in study.study.objectives], dtype=float)
-        shares[engine] = study.study.hypervolume() / float(np.prod(reference))
+        shares[way] = study.study.hypervolume() / float(np.prod(reference))
     evaluation = study.evaluate(lossless_designs(study, n_trials, seed))
     assert isinstance(evaluation, Evaluation)
     shares["random, lossless"] = hypervolume(np.asarray(evaluation.values), reference) / float(np.prod(reference))
