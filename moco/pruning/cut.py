@@ -164,7 +164,7 @@ class _Presence:
 
     def norm(self, name: str) -> Linear:
         """Never asked for: attention's inner layers are noted without being computed."""
-        raise NotImplementedError
+        raise AssertionError(f"the presence of neurons was asked for the layer norm {name!r}")
 
     def product(self, name: str, x: Tensor, layer: Linear, bits: int) -> Tensor:
         """Ones for the outputs kept; of a gate what a sigmoid makes zero for those removed."""
