@@ -140,16 +140,14 @@ def chosen_candidate(candidates: Sequence[Candidate], wanted: str | None) -> Can
 def _trained_designs(folder: Path) -> tuple[list[Candidate], ClickLog, str | None, str]:
     """The retrained designs of a run, its data, the label's column and the calibration: all that is read of a run."""
     from moco.export.metrics import TrainedSeed
-    from moco.retrained import FOLDER, retrained_networks
+    from moco.retrained import FOLDER, by_key, retrained_networks
     from moco.run_settings import SearchSettings, stored
     from moco.runs import Run
 
     this = Run.reopen(folder)
-    roles: dict[str, tuple[Design, str]] = {}
-    seeds: dict[str, list[TrainedSeed]] = {}
-    for one in retrained_networks(folder / FOLDER):
-        roles.setdefault(one.design.key, (one.design, one.role))
-        seeds.setdefault(one.design.key, []).append(
+    candidates = []
+    for ones in by_key(retrained_networks(folder / FOLDER)).values():
+        trained = [
             TrainedSeed(
                 seed=one.seed,
                 network=one.network,
@@ -158,8 +156,9 @@ def _trained_designs(folder: Path) -> tuple[list[Candidate], ClickLog, str | Non
                 chip_valid=one.chip_valid,
                 chip_test=one.chip_test,
             )
-        )
-    candidates = [Candidate(design=design, role=role, trained=seeds[key]) for key, (design, role) in roles.items()]
+            for one in ones
+        ]
+        candidates.append(Candidate(design=ones[0].design, role=ones[0].role, trained=trained))
     search, settings = stored(folder / "search.json", SearchSettings), this.settings
     calibration = SearchSettings().calibration if search is None else search.calibration
     return candidates, this.whole_data, label_column(settings.dataset, settings.options.get("schema")), calibration

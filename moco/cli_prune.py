@@ -84,18 +84,16 @@ def retrained_design(this: Run, name: str | None) -> Sequence[Retrained]:
     """
     import numpy as np
 
-    from moco.retrained import FOLDER, retrained_networks
+    from moco.retrained import FOLDER, by_key, retrained_networks
 
-    by_key: dict[str, list[Retrained]] = {}
-    for one in retrained_networks(this.folder / FOLDER):
-        by_key.setdefault(one.design.key, []).append(one)
-    if not by_key:
+    designs = by_key(retrained_networks(this.folder / FOLDER))
+    if not designs:
         raise ValueError(f"{this.folder} holds no retrained designs: make them with 'moco retrain {this.folder}'")
     if name is None:
-        return min(by_key.values(), key=lambda ones: float(np.mean([one.chip_valid.logloss for one in ones])))
-    meant = [ones for key, ones in by_key.items() if key.startswith(name) or any(one.role == name for one in ones)]
+        return min(designs.values(), key=lambda ones: float(np.mean([one.chip_valid.logloss for one in ones])))
+    meant = [ones for key, ones in designs.items() if key.startswith(name) or any(one.role == name for one in ones)]
     if len(meant) != 1:
-        there = ", ".join(f"{key[:8]} ({ones[0].role})" for key, ones in by_key.items())
+        there = ", ".join(f"{key[:8]} ({ones[0].role})" for key, ones in designs.items())
         raise ValueError(f"{len(meant)} retrained designs are meant by {name!r}; there are {there}")
     return meant[0]
 

@@ -78,13 +78,11 @@ def retrained_table(found: Sequence[Retrained]) -> str:
     import numpy as np
 
     from moco.report.retrained import mean_and_deviation
+    from moco.retrained import by_key
 
-    runs: dict[str, list[Retrained]] = {}
-    for one in found:
-        runs.setdefault(one.design.key, []).append(one)
     heading = f"{'design':<10}{'role':<26}{'seeds':>6}  {'test log loss on chip':<23}{'test AUC on chip':<20}"
     lines = [f"{heading}{'in plain numbers':<18}{'energy pJ':>12}{'latency ns':>12}  start"]
-    for key, ones in runs.items():
+    for key, ones in by_key(found).items():
         logloss, auc, plain = (
             np.array([getattr(getattr(one, part), name) for one in ones])
             for part, name in (("chip_test", "logloss"), ("chip_test", "auc"), ("test", "logloss"))

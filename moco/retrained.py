@@ -7,7 +7,7 @@ Of two trainings of one seed, the one with the lower valid log loss counts; test
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -145,6 +145,14 @@ def retrained_networks(folder: Path) -> list[Retrained]:
         CheckpointError: A file is damaged.
     """
     return _best([_read(file) for file in sorted(folder.glob("*.safetensors"))])
+
+
+def by_key(found: Iterable[Retrained]) -> dict[str, list[Retrained]]:
+    """The trainings of each design by its key, in their order."""
+    designs: dict[str, list[Retrained]] = {}
+    for one in found:
+        designs.setdefault(one.design.key, []).append(one)
+    return designs
 
 
 def _best(found: Sequence[Retrained]) -> list[Retrained]:

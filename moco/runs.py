@@ -349,9 +349,10 @@ class Run:
 
     def chosen(self, study: CodesignStudy) -> list[tuple[str, Design]]:
         """The designs to look at, with the reason; where promising ones were trained from scratch, judged by that."""
-        trained = valid_logloss(self.from_scratch)
-        if not any(result.role == PROMISING for result in self.from_scratch):
+        results = self.from_scratch
+        if not any(result.role == PROMISING for result in results):
             return chosen_designs(study.front())
+        trained = valid_logloss(results)
         trials = study.study.trials()
         designs = study.designs(trials.select(np.isin(trials.keys, list(trained))))
         costs = np.array([[trained[design.key], design.energy_pj, design.latency_ns] for design in designs])

@@ -15,7 +15,7 @@ from moco.compare.figures import Contender, Figures, figures
 from moco.compare.noise import Difference, difference
 from moco.data import ClickLog
 from moco.retrain import EXACT_ROWS
-from moco.retrained import Retrained
+from moco.retrained import Retrained, by_key
 from moco.supernet.metrics import Score, score_of
 from moco.supernet.rows import evenly, rows_on
 from pimmodel import Calibration
@@ -59,11 +59,8 @@ class Trained:
 
 def trained_designs(found: Sequence[Retrained], data: ClickLog, calibration: Calibration) -> list[Trained]:
     """Retrained designs, one entry each, in their order."""
-    runs: dict[str, list[Retrained]] = {}
-    for one in found:
-        runs.setdefault(one.design.key, []).append(one)
     entries = []
-    for key, ones in runs.items():
+    for key, ones in by_key(found).items():
         design, on_chip = ones[0].design, [chip_test_score(one, data) for one in ones]
         contender = Contender.of_design(design)
         entries.append(
