@@ -23,7 +23,7 @@ from moco.supernet.rows import rows_on
 from spaces import Architecture
 from studies import knee
 
-ROLES = ("most accurate", "second most accurate", "third most accurate")
+ROLES = ("most accurate", "second most accurate")
 
 PROMISING = "promising"
 """Role of a design that was trained because of what its training would tell."""
@@ -53,7 +53,7 @@ class FromScratch:
 
 
 def chosen_designs(front: Sequence[Design], logloss: Mapping[str, float] | None = None) -> list[tuple[str, Design]]:
-    """The three most accurate networks of a front, each on its best chip, and the knee, with the reason.
+    """The two most accurate networks of a front, each on its best chip, and the knee, with the reason.
 
     Designs that differ in the chip alone have one accuracy, so each network is taken once.
 

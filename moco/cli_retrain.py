@@ -20,7 +20,7 @@ def retrain(
         list[str] | None,
         typer.Option(
             help="A design of the front: the beginning of its key, its rank from 1, or its role (knee); may be "
-            "repeated. The most accurate three and the knee when left out."
+            "repeated. The two most accurate and the knee when left out."
         ),
     ] = None,
     max_energy_pj: Annotated[

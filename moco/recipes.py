@@ -35,7 +35,7 @@ MOVIELENS = Recipe(
     sparse_dims=(4, 8, 16),
     supernet=TrainSettings(),
     final=FinalSettings(),
-    n_trials=1500,
+    n_trials=1000,
     n_checked=8,
 )
 

@@ -38,6 +38,9 @@ JUDGE_ROWS = 200_000
 LEARNED = 0.99
 """A network whose log loss is above this share of what predicting the mean label gives has not begun to learn."""
 
+RENEWAL_ROWS = 40_000
+"""Most train rows by which averaged weights get statistics of batch normalisation."""
+
 EXACT_ROWS = 10_000
 """Most valid rows and most test rows for the final scores of a network on a chip."""
 
@@ -46,7 +49,7 @@ FORMAT = "moco network 1"
 
 @dataclass(frozen=True, eq=False)
 class TrainedNetwork(Generic[AnyPredictor]):
-    """One network, trained from scratch and stopped at its lowest valid log loss.
+    """One network, trained from scratch and stopped at its lowest valid log loss, or its highest AUC.
 
     Trained for a chip, its history is by the moment model, and its final scores come from products computed slice by
     slice, as the chip does, on at most `EXACT_ROWS` evenly spaced rows.
@@ -185,7 +188,7 @@ class _Training(Generic[AnyPredictor]):
         progress: Callable[[TrainProgress], None] | None,
     ) -> None:
         self._data, self._device, self._hardware, self._seed = data, device, hardware, seed
-        self._patience = settings.patience
+        self._patience, self._monitor = settings.patience, settings.monitor
         self._begun_below = begun_below(data)
         self._dropout = settings.embedding_dropout
         self._network = network.to(device)
@@ -204,6 +207,9 @@ class _Training(Generic[AnyPredictor]):
             judge = np.random.default_rng((seed, 1, 0)).choice(len(data.valid), JUDGE_ROWS, replace=False)
             self._judge = TensorRows.of(data.valid.rows(np.sort(judge)), device)
         self._train = rows_on(data.train, device)
+        n_batches = max(1, min(RENEWAL_ROWS, len(data.train)) // settings.batch_size)
+        renewal = np.random.default_rng((seed, 2, 0)).choice(len(data.train), min(RENEWAL_ROWS, len(data.train)), False)
+        self._renewal = np.array_split(renewal, n_batches)
         self.trainer = Trainer(
             self._network.embedding,
             (self._network.weights,),
@@ -228,7 +234,7 @@ class _Training(Generic[AnyPredictor]):
     @property
     def _n_best(self) -> int:
         """Rounds done at the end of the best one; of equal ones the last."""
-        losses = [score.logloss for score in self._history]
+        losses = [score.loss(self._monitor) for score in self._history]
         return len(losses) - losses[::-1].index(min(losses))
 
     def run_round(self) -> Score:
@@ -245,6 +251,8 @@ class _Training(Generic[AnyPredictor]):
 
         self.trainer.run(self.trainer.next_round(), loss_of)
         network = self._averaged.module
+        if network is not self._network:
+            network.renew_statistics(self._train.take(rows) for rows in self._renewal)
         score = score_of(network, self._judge) if self._hardware is None else self._on_chip(network).score(self._judge)
         self._history.append(score)
         if self._n_best == len(self._history):

@@ -425,7 +425,7 @@ class Run:
                     seed=self.settings.seed,
                     device=self.settings.device,
                     after_round=report,
-                ).valid.logloss
+                ).valid.loss(settings.monitor)
 
             settings, found = tuned_settings(
                 train,

@@ -13,6 +13,8 @@ OPTIMISERS = ("adam", "adagrad")
 
 PRECISIONS = ("float32", "bfloat16")
 
+MONITORS = ("logloss", "auc")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopSettings:
@@ -71,14 +73,16 @@ class LoopSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinalSettings(LoopSettings):
-    """How one network is trained from scratch, and stopped at its lowest valid log loss; see `LoopSettings`.
+    """How one network is trained from scratch, and stopped at its valid optimum; see `LoopSettings`.
 
     The penalty on embeddings is large, since they overfit first; with a larger one small networks hardly learn.
     Averaged weights predict better than the last ones do, and differ less from seed to seed.
 
     Attributes:
-        patience: Epochs in a row without a lower valid log loss after which the training ends, once a network predicts
-            better than the mean label.
+        monitor: One of MONITORS, on valid rows: the round that is best by it is kept. Ranking goes on improving where
+            probabilities are overfitted already, so the best AUC may come epochs after the lowest log loss.
+        patience: Epochs in a row without a better round after which the training ends, once a network predicts better
+            than the mean label.
     """
 
     epochs: int = 8
@@ -86,10 +90,12 @@ class FinalSettings(LoopSettings):
     learning_rate: float = 5e-3
     embedding_l2: float = 3e-3
     average_share: float = 0.1
+    monitor: str = "logloss"
     patience: int = 2
 
     def __post_init__(self) -> None:
         LoopSettings.__post_init__(self)
+        check_name(self, "monitor", MONITORS)
         check_positive(self, "patience")
 
 

@@ -28,11 +28,11 @@ def tuned_settings(
     file: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[FinalSettings, Tuned]:
-    """The settings of the lowest valid log loss among n trainings; those given are tried first.
+    """The settings that fit valid rows best among n trainings, by their monitor; those given are tried first.
 
     Args:
-        train: Trains with settings, calls the function with the valid score of every round, and gives the valid log
-            loss at the end; such as `train_from_scratch` with its `after_round`.
+        train: Trains with settings, calls the function with the valid score of every round, and gives the valid loss
+            at the end (`Score.loss`); such as `train_from_scratch` with its `after_round`.
         settings: Tried first; all that is not in RANGES stays as it is.
         n_trials: Trainings.
         what: See `studies.tuning.tune`; likewise the others.
@@ -41,7 +41,7 @@ def tuned_settings(
 
     def train_with(values: Mapping[str, float], report: Callable[[float], None]) -> float:
         changed: FinalSettings = replace(settings, **values)  # type: ignore[arg-type]
-        return train(changed, lambda score: report(score.logloss))
+        return train(changed, lambda score: report(score.loss(changed.monitor)))
 
     found = tune(
         train_with,

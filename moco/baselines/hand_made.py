@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Self
@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from moco.baselines.passes import Pass, V
-from moco.baselines.tensor_pass import Masks, TensorPass
+from moco.baselines.tensor_pass import MOMENTUM, Masks, TensorPass
 from moco.baselines.work_pass import Node, Shape, WorkPass
 from moco.supernet.embedding import EMBEDDING_STD, Embedding
-from moco.supernet.numerics import FLOAT_BITS, Arithmetic
+from moco.supernet.numerics import FLOAT, FLOAT_BITS, Arithmetic
 from moco.supernet.predictor import Predictor
+from moco.supernet.rows import TensorRows
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,7 @@ class HandMade(Predictor):
 
     Attributes:
         weights: As `WorkPass.weights` names them.
-        statistics: As `WorkPass.statistics` names them: what batch normalisation remembers. They are parameters without
-            a gradient, so that `moco.supernet.average` averages them over the same steps as the weights.
+        statistics: As `WorkPass.statistics` names them: what batch normalisation remembers.
         n_training_steps: () steps trained so far. What is dropped depends on it alone, so that a training that goes on
             from a checkpoint repeats an unbroken one.
     """
@@ -123,10 +123,25 @@ class HandMade(Predictor):
         """See `Predictor`. A pass with gradients in training mode is a training step: it drops and counts."""
         masks = None
         if self.training and torch.is_grad_enabled():
-            masks = Masks(self._seed, int(self.n_training_steps), rows.device)
+            masks = self._masks(int(self.n_training_steps))
             self.n_training_steps += 1
+        return self._logits(dense, rows, arithmetic, masks)
+
+    @torch.no_grad()
+    def renew_statistics(self, batches: Iterable[TensorRows]) -> None:
+        """See `Predictor`: the mean over the batches, with what is dropped in training."""
+        for number, batch in enumerate(batches if len(self.statistics) > 0 else ()):
+            masks, share = self._masks(number), 1 / (number + 1)
+            self._logits(batch.dense, self.embedding(batch.ids), FLOAT, masks, share)
+
+    def _masks(self, n_steps: int) -> Masks:
+        return Masks(self._seed, n_steps, self.embedding.table.device)
+
+    def _logits(
+        self, dense: Tensor, rows: Tensor, arithmetic: Arithmetic, masks: Masks | None, momentum: float = MOMENTUM
+    ) -> Tensor:
         weights, statistics = dict(self.weights.items()), dict(self.statistics.items())
-        run = TensorPass(weights, statistics, arithmetic, self.weight_bits, masks)
+        run = TensorPass(weights, statistics, arithmetic, self.weight_bits, masks, momentum)
         return self.structure.logit_of_inputs(run, dense.T, rows.permute(1, 2, 0))[0]
 
     def rounded(self, weight_bits: int) -> Self:

@@ -21,7 +21,7 @@ class BaselineResult:
         name: Of the baseline.
         seed: Of first weights, rows and dropout.
         recipe: Digest of the recipe that it was trained by.
-        n_epochs: Epochs to the lowest valid log loss, whose weights are scored.
+        n_epochs: Epochs to the best valid round by the recipe's monitor, whose weights are scored.
         valid_logloss: In plain numbers; test rows are read once, at the end.
         chip_valid_logloss: On ISAAC's chip with 8-bit weights, by the moment model; likewise the others.
         seconds: Of training, with the scores after each round; of the last part where it was interrupted.

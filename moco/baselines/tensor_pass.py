@@ -17,7 +17,6 @@ from moco.supernet.ranks import Ranks
 NORM_EPS = 1e-5
 
 MOMENTUM = 0.1
-"""Share of a batch's statistics in those that batch normalisation remembers."""
 
 _BYTE = 256
 
@@ -57,6 +56,7 @@ class TensorPass(Pass[Tensor]):
         arithmetic: How products are computed.
         weight_bits: Of the weights of products; None leaves them as they are.
         masks: Of a training step; None where nothing is trained.
+        momentum: Share of a batch's statistics in those that batch normalisation remembers.
     """
 
     def __init__(
@@ -66,8 +66,9 @@ class TensorPass(Pass[Tensor]):
         arithmetic: Arithmetic,
         weight_bits: int | None,
         masks: Masks | None,
+        momentum: float = MOMENTUM,
     ) -> None:
-        self._weights, self._statistics = weights, statistics
+        self._weights, self._statistics, self._momentum = weights, statistics, momentum
         self._arithmetic, self._bits, self._masks = arithmetic, weight_bits, masks
 
     def shape(self, x: Tensor) -> tuple[int, ...]:
@@ -87,7 +88,7 @@ class TensorPass(Pass[Tensor]):
             return self._product(name, x, weight * factor[:, None], bias - mean * factor)
         y = self._product(name, x, weight, None)
         updated = mean.clone(), variance.clone()
-        normed = functional.batch_norm(y.T, updated[0], updated[1], gain, bias, True, MOMENTUM, NORM_EPS).T
+        normed = functional.batch_norm(y.T, updated[0], updated[1], gain, bias, True, self._momentum, NORM_EPS).T
         for statistic, new in zip((mean, variance), updated, strict=True):
             statistic.copy_(Ranks.here().mean(new.clone()))
         return normed

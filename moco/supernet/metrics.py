@@ -38,6 +38,10 @@ class Score:
             logloss=float(np.mean(np.logaddexp(0, wide) - labels * wide)), auc=float(roc_auc_score(labels, wide))
         )
 
+    def loss(self, monitor: str) -> float:
+        """What a training that goes by "logloss" or by "auc" minimises."""
+        return self.logloss if monitor == "logloss" else 1 - self.auc
+
 
 def mean_logloss(label_mean: float) -> float:
     """The log loss of always predicting the mean label: what a useful network stays below."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 
 from torch import Tensor, nn
 
 from moco.supernet.embedding import Embedding
 from moco.supernet.numerics import FLOAT, Arithmetic
+from moco.supernet.rows import TensorRows
 
 
 class Predictor(nn.Module, ABC):
@@ -24,6 +26,11 @@ class Predictor(nn.Module, ABC):
     @abstractmethod
     def logits(self, dense: Tensor, rows: Tensor, arithmetic: Arithmetic) -> Tensor:
         """(N,) logits of (N, D) dense values and (N, F, E) embedded rows, every product computed by the arithmetic."""
+
+    def renew_statistics(self, batches: Iterable[TensorRows]) -> None:  # most networks remember none
+        """Finds what batch normalisation remembers anew, from batches of train rows: that of averaged weights is not
+        the average of what each step remembered.
+        """
 
     def forward(self, ids: Tensor, dense: Tensor) -> Tensor:
         """(N,) logits of (N, F) field-local ids and (N, D) dense values."""

@@ -81,6 +81,17 @@ def test_training_ends_when_nothing_gets_better_any_more() -> None:
     assert longer.history[: len(losses)] == result.history
 
 
+def test_a_training_may_go_by_the_auc() -> None:
+    overfitting = FinalSettings(
+        epochs=12, batch_size=64, learning_rate=2e-2, embedding_l2=0, embedding_dropout=0, patience=3, monitor="auc"
+    )
+    result = train_from_scratch(data(), architecture(), settings=overfitting)
+    assert result.valid.auc == max(score.auc for score in result.history)
+    assert result.history[round(result.n_epochs) - 1] == result.valid
+    with pytest.raises(ValueError, match=r"unknown monitor 'recall'; monitors are 'logloss', 'auc'"):
+        FinalSettings(monitor="recall")
+
+
 def test_a_network_that_has_not_begun_to_learn_is_given_its_time() -> None:
     chance = np.random.default_rng(0).permutation(data().train.labels)
     hopeless = replace(data(), train=replace(data().train, labels=chance))

@@ -157,20 +157,27 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(tmp_path: Path, average_sha
     assert all(value.equal(resumed.weights[name]) for name, value in whole.weights.items())
 
 
-def test_statistics_are_averaged_with_the_weights() -> None:
+def test_averaged_weights_get_statistics_of_their_own() -> None:
     network = HandMade(Dnn(embedding_dim=4, hidden=(8,)), data().cardinalities, 2, seed=0)
-    averaged = Averaged(network, n_steps=4)
     rows = TensorRows.of(data().train, CPU)
-    means = []
-    for start in range(0, 3 * 64, 64):
-        batch = rows.take(np.arange(start, start + 64))
+    batches = [rows.take(np.arange(start, start + 64)) for start in range(0, 5 * 64, 64)]
+    averaged = Averaged(network, n_steps=4)
+    for batch in batches:
         network(batch.ids, batch.dense)
         averaged.update()
-        means.append(network.statistics["deep_1_mean"].clone())
-    expected = means[0]  # then three quarters of what was and a quarter of what comes
-    for mean in means[1:]:
-        expected = 0.75 * expected + 0.25 * mean
-    torch.testing.assert_close(averaged.module.statistics["deep_1_mean"].data, expected)
+    average = averaged.module
+    average.renew_statistics(batches)
+    inputs = []  # the fields' rows, then each dense field's vector times its value
+    with torch.no_grad():
+        for batch in batches:
+            dense = batch.dense[:, :, None] * average.weights["dense_vectors"]
+            inputs.append(torch.cat([average.embedding(batch.ids), dense], dim=1).flatten(1))
+        layers = [x @ average.weights["deep_1_weight"].T for x in inputs]
+    for name, statistic in (("mean", torch.mean), ("variance", torch.var)):
+        expected = torch.stack([statistic(layer, dim=0) for layer in layers]).mean(dim=0)
+        torch.testing.assert_close(average.statistics[f"deep_1_{name}"].data, expected, rtol=1e-4, atol=1e-5)
+    assert not network.statistics["deep_1_mean"].equal(average.statistics["deep_1_mean"])
+    assert int(network.n_training_steps) == 5
 
 
 def test_seeds_repeat_and_differ() -> None:
