@@ -162,7 +162,7 @@ def step(study: Study, n_generations: int) -> None:
 
 
 def test_no_kill_loses_a_generation(tmp_path: Path, same: Callable[..., None]) -> None:
-    survived(tmp_path, int(os.environ.get("MOCO_KILLS", "40")), same)
+    survived(tmp_path, int(os.environ.get("MOCO_KILLS", "30")), same)
 
 
 def test_a_study_may_be_killed_at_any_statement_of_its_making(tmp_path: Path) -> None:
