@@ -166,9 +166,10 @@ def test_no_kill_loses_a_generation(tmp_path: Path, same: Callable[..., None]) -
 
 
 def test_a_study_may_be_killed_at_any_statement_of_its_making(tmp_path: Path) -> None:
+    """They are 48; the rest falls into the first generation."""
     report = tmp_path / "report"
     with running_nursery() as killed:
-        for after in range(1, 60):
+        for after in range(1, 52, 3):
             storage = tmp_path / f"{after}.db"
             killed({"storage": str(storage), "way": "statement", "after": after, "report": str(report)})
             with opened(storage) as study:
