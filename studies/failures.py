@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +44,7 @@ class FailureLimit:
     def require(self, reasons: Mapping[int, str], error: Exception | None = None) -> None:
         """Raises TooManyFailuresError, from the error where there is one, when so many failures are too many."""
         n_failed = self.n_failed_before + len(reasons)
-        if n_failed <= math.floor(self.max_share * self.n_window):
+        if not reasons or n_failed / self.n_window <= self.max_share:
             return
         row, reason = list(reasons.items())[-1]
         raise TooManyFailuresError(

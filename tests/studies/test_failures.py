@@ -7,7 +7,7 @@ import os
 import signal
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from optuna.storages import RDBStorage
 
 from spaces.space import ChoiceBlock, Space
 from studies import Evaluation, Failures, Objective, Progress, Study, TooManyFailuresError, list_studies
+from studies.failures import FailureLimit
 from studies.schema import MIGRATIONS
 from studies.sqlite import SqliteFile
 
@@ -180,6 +181,22 @@ def test_failures_are_counted_over_the_latest_designs() -> None:
     study.optimize(evaluate, 41)
     assert len(study) == 41
     assert len(study.failures()) == 10
+
+
+@pytest.mark.parametrize(
+    ("n_before", "n_failed", "max_share", "is_too_many"),
+    [
+        (0, 29, 0.29, False),  # 0.29 x 100 is below 29 in binary; 29 of 100 are not more than 0.29
+        (0, 30, 0.29, True),
+        (29, 0, 0.1, False),  # failures of the past alone stop nothing, such as under a limit that was lowered
+        (0, 1, 0.0, True),
+        (0, 100, 1.0, False),
+    ],
+)
+def test_the_limit_by_hand(n_before: int, n_failed: int, max_share: float, is_too_many: bool) -> None:
+    limit = FailureLimit(study="s", first_number=0, n_window=100, n_failed_before=n_before, max_share=max_share)
+    with pytest.raises(TooManyFailuresError) if is_too_many else nullcontext():
+        limit.require(dict.fromkeys(range(n_failed), "burnt"))
 
 
 def test_told_failures_count_too(dtlz2: Any) -> None:
