@@ -210,6 +210,19 @@ def test_damage_is_named_or_does_no_harm(way: str, truss: Any, sound: Path, same
     assert len(refusals) >= {"cut": 50, "flip": 10, "zero": 20}[way]
 
 
+def test_a_changed_key_is_found_in_the_table_and_in_the_index(truss: Any, sound: Path) -> None:
+    with truss.study(sound, population_size=20) as study:
+        key = study.trials().keys[50].encode()
+    content = sound.read_bytes()
+    assert content.count(key) == 2
+    for place in (content.index(key), content.rindex(key)):
+        damaged = bytearray(content)
+        damaged[place] = ord("0") if damaged[place] != ord("0") else ord("1")
+        sound.write_bytes(damaged)
+        with pytest.raises(StudyFileError, match=r"sound\.db is damaged"):
+            truss.study(sound, population_size=20)
+
+
 @pytest.mark.parametrize("garbled", [b"CREATE TABL\xc5 moco_values", b"CREATE TABLE moco_v\xacl\xebes"])
 def test_a_garbled_schema_is_named(garbled: bytes, truss: Any, sound: Path) -> None:
     sound.write_bytes(sound.read_bytes().replace(b"CREATE TABLE moco_values", garbled))
