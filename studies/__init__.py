@@ -6,17 +6,20 @@ print(study.front().values)
 """
 
 from studies.engines import ENGINES
+from studies.failures import TooManyFailuresError
 from studies.front import is_non_dominated, knee
+from studies.listing import StudyInfo, list_studies
 from studies.objective import Constraint, Evaluation, Objective
 from studies.sqlite import StudyBusyError, StudyFileError, StudyWriteError
-from studies.store import StudyInfo, list_studies
-from studies.study import Progress, Study
-from studies.trials import Trials
+from studies.study import Study
+from studies.summary import Progress
+from studies.trials import Failures, Trials
 
 __all__ = [
     "ENGINES",
     "Constraint",
     "Evaluation",
+    "Failures",
     "Objective",
     "Progress",
     "Study",
@@ -24,6 +27,7 @@ __all__ = [
     "StudyFileError",
     "StudyInfo",
     "StudyWriteError",
+    "TooManyFailuresError",
     "Trials",
     "is_non_dominated",
     "knee",
