@@ -3,13 +3,20 @@
 study = Study("name", space, [Objective(name="cost"), Objective(name="error")], storage="study.db")
 study.optimize(evaluate, n_trials=2000)
 print(study.front().values)
+
+What needs Optuna to be imported stays in its modules: studies.optuna_export, studies.optuna_import.
 """
 
 from studies.engines import ENGINES
+from studies.exchange import export_table
 from studies.front import is_non_dominated, knee
+from studies.manage import copy_study, delete_study, rename_study
+from studies.merge import Merged, merge_studies
 from studies.objective import Constraint, Evaluation, Objective
+from studies.sharding import sharded
 from studies.sqlite import StudyBusyError, StudyFileError, StudyWriteError
 from studies.store import StudyInfo, list_studies
+from studies.stored import open_study
 from studies.study import Progress, Study
 from studies.trials import Trials
 
@@ -17,6 +24,7 @@ __all__ = [
     "ENGINES",
     "Constraint",
     "Evaluation",
+    "Merged",
     "Objective",
     "Progress",
     "Study",
@@ -25,7 +33,14 @@ __all__ = [
     "StudyInfo",
     "StudyWriteError",
     "Trials",
+    "copy_study",
+    "delete_study",
+    "export_table",
     "is_non_dominated",
     "knee",
     "list_studies",
+    "merge_studies",
+    "open_study",
+    "rename_study",
+    "sharded",
 ]

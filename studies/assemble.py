@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ def write_study(
     trials: Trials,
     evaluation_s: Sequence[float],
     stored_at: Sequence[str] = (),
-    complete: Callable[[SqliteFile, int], None] | None = None,
+    complete: Callable[[sqlite3.Connection, int], None] | None = None,
 ) -> None:
     """Writes a new study with these trials in one transaction; the caller holds the right to write.
 
@@ -33,8 +34,7 @@ def write_study(
         trials: Numbered from 0, no design twice; generations ascend from 0 without gaps.
         evaluation_s: Of each generation.
         stored_at: Of each generation, in UTC; now when left out.
-        complete: Adds rows of further tables before the study is written: called with a file that holds it alone, and
-            its number there.
+        complete: Adds rows of further tables, in the same transaction: called with the study's number.
 
     Raises:
         ValueError: The name is taken.
@@ -53,9 +53,7 @@ def write_study(
                 "UPDATE moco_generations SET stored_at = ? WHERE study_id = ? AND generation = ?",
                 [(time, study_id, generation) for generation, time in enumerate(stored_at)],
             )
-            if complete is not None:
-                complete(store.file, study_id)
-        insert_study(store.file, study_id, target, record.name)
+        insert_study(store.file, study_id, target, record.name, complete)
     finally:
         store.file.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -38,7 +39,7 @@ class Merged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
+class Place:
     """Where trials and generations of one source are in the merged study: arrays by their old numbers."""
 
     number: NDArray[np.int64]
@@ -69,14 +70,14 @@ def merge_studies(file: str | Path, new_name: str, sources: Sequence[tuple[str |
     for one, (path, _) in zip(stored[1:], sources[1:], strict=True):
         _require_same_question(stored[0], sources[0][0], one, path)
     rows = [_extra_rows(path, name) for path, name in sources]
-    trials, places = _joined([one.trials for one in stored])
+    trials, places = joined([one.trials for one in stored])
     seconds, times = _generation_columns(stored, places, int(trials.generation.max(initial=-1)) + 1)
 
-    def complete(merged: SqliteFile, study_id: int) -> None:
+    def complete(connection: sqlite3.Connection, study_id: int) -> None:
         for extra, place in zip(rows, places, strict=True):
             for (table, columns), entries in extra.items():
                 placed = [_placed(dict(zip(columns, row, strict=True)), place, study_id) for row in entries]
-                merged.connection.executemany(insert_into(table, list(columns), "OR IGNORE"), placed)
+                connection.executemany(insert_into(table, list(columns), "OR IGNORE"), placed)
 
     target = SqliteFile(Path(file), MIGRATIONS)
     try:
@@ -122,7 +123,7 @@ def _shapes(trials: Trials) -> str:
     )
 
 
-def _joined(parts: Sequence[Trials]) -> tuple[Trials, list[_Place]]:
+def joined(parts: Sequence[Trials]) -> tuple[Trials, list[Place]]:
     """All trials with each design once, renumbered, and where those of each part went."""
     number_of: dict[str, int] = {}
     kept, places = [], []
@@ -137,7 +138,7 @@ def _joined(parts: Sequence[Trials]) -> tuple[Trials, list[_Place]]:
         is_kept = np.isin(np.arange(part.generation.max(initial=-1) + 1), part.generation[is_new])
         generations = np.maximum(n_generations + np.cumsum(is_kept) - 1, 0)
         n_generations += int(is_kept.sum())
-        places.append(_Place(number=numbers, generation=generations))
+        places.append(Place(number=numbers, generation=generations))
         new = part.select(is_new)
         kept.append(replace(new, number=numbers[is_new], generation=generations[new.generation]))
     filled = [part for part in kept if len(part) > 0] or kept[:1]
@@ -150,7 +151,7 @@ def _joined(parts: Sequence[Trials]) -> tuple[Trials, list[_Place]]:
 
 
 def _generation_columns(
-    stored: Sequence[StoredStudy], places: Sequence[_Place], n_generations: int
+    stored: Sequence[StoredStudy], places: Sequence[Place], n_generations: int
 ) -> tuple[list[float], list[str]]:
     """Seconds of evaluation, and when it was stored, of each generation of the merged study."""
     seconds, times = [0.0] * n_generations, [""] * n_generations
@@ -176,7 +177,7 @@ def _extra_rows(path: str | Path, name: str) -> dict[tuple[str, tuple[str, ...]]
         }
 
 
-def _placed(row: Mapping[str, Any], place: _Place, study_id: int) -> list[Any]:
+def _placed(row: Mapping[str, Any], place: Place, study_id: int) -> list[Any]:
     """A row with the study's, the trial's and the generation's numbers in the merged study."""
     changed = dict(row, study_id=study_id)
     for column, numbers in (("number", place.number), ("generation", place.generation)):

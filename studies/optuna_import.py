@@ -125,6 +125,17 @@ def import_optuna(
     return Imported(n_trials=len(table), left_out=left_out)
 
 
+def optuna_studies(source: str | Path) -> list[str]:
+    """Names of the Optuna studies of a SQLite file or URL.
+
+    Raises:
+        StudyFileError: There is no such file, or it holds no Optuna study.
+        ValueError: The URL cannot be opened.
+    """
+    with _storage(source) as storage:
+        return optuna.get_all_study_names(storage)
+
+
 @dataclass(frozen=True, slots=True)
 class _Taken:
     """A trial that fits, and its canonical genome."""
