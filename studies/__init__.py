@@ -9,21 +9,24 @@ What needs Optuna to be imported stays in its modules: studies.optuna_export, st
 
 from studies.engines import ENGINES
 from studies.exchange import export_table
+from studies.failures import TooManyFailuresError
 from studies.front import is_non_dominated, knee
+from studies.listing import StudyInfo, list_studies
 from studies.manage import copy_study, delete_study, rename_study
 from studies.merge import Merged, merge_studies
 from studies.objective import Constraint, Evaluation, Objective
 from studies.sharding import sharded
 from studies.sqlite import StudyBusyError, StudyFileError, StudyWriteError
-from studies.store import StudyInfo, list_studies
 from studies.stored import open_study
-from studies.study import Progress, Study
-from studies.trials import Trials
+from studies.study import Study
+from studies.summary import Progress
+from studies.trials import Failures, Trials
 
 __all__ = [
     "ENGINES",
     "Constraint",
     "Evaluation",
+    "Failures",
     "Merged",
     "Objective",
     "Progress",
@@ -32,6 +35,7 @@ __all__ = [
     "StudyFileError",
     "StudyInfo",
     "StudyWriteError",
+    "TooManyFailuresError",
     "Trials",
     "copy_study",
     "delete_study",

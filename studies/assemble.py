@@ -1,12 +1,12 @@
-"""A study made from trials that were evaluated elsewhere, so that its engine goes on from them."""
+"""A study made from designs that were evaluated elsewhere, so that its engine goes on from them."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spaces.space import Space
 from studies.engines import Results, Setting, make_engine
@@ -15,7 +15,7 @@ from studies.objective import minimised, violations
 from studies.record import StudyRecord
 from studies.sqlite import SqliteFile
 from studies.store import StudyStore
-from studies.trials import Trials
+from studies.trials import Failures, Trials
 
 
 def write_study(
@@ -23,18 +23,18 @@ def write_study(
     record: StudyRecord,
     space: Space,
     trials: Trials,
+    failures: Failures,
     evaluation_s: Sequence[float],
     stored_at: Sequence[str] = (),
-    complete: Callable[[sqlite3.Connection, int], None] | None = None,
 ) -> None:
-    """Writes a new study with these trials in one transaction; the caller holds the right to write.
+    """Writes a new study with these designs in one transaction; the caller holds the right to write.
 
     Args:
         record: What the study asks.
-        trials: Numbered from 0, no design twice; generations ascend from 0 without gaps.
+        trials: Numbered from 0, together with the failures without gaps, no design twice; so are generations.
+        failures: Designs whose evaluation failed.
         evaluation_s: Of each generation.
         stored_at: Of each generation, in UTC; now when left out.
-        complete: Adds rows of further tables, in the same transaction: called with the study's number.
 
     Raises:
         ValueError: The name is taken.
@@ -43,23 +43,28 @@ def write_study(
     try:
         store.open(record, space.n_choices)
         last = len(evaluation_s) - 1
-        state = engine_state(record, space, trials) if last >= 0 else {}
+        state = engine_state(record, space, trials)
         for generation, seconds in enumerate(evaluation_s):
-            of_generation = trials.select(trials.generation == generation)
-            store.append(of_generation, state if generation == last else {}, seconds)
+            store.append(
+                trials.select(trials.generation == generation),
+                some_failures(failures, failures.generation == generation),
+                state if generation == last else None,
+                generation,
+                seconds,
+            )
+        study_id = store.reading.study_id
         with store.file.transaction() as connection:
-            ((study_id,),) = connection.execute("SELECT study_id FROM moco_studies").fetchall()
             connection.executemany(
                 "UPDATE moco_generations SET stored_at = ? WHERE study_id = ? AND generation = ?",
                 [(time, study_id, generation) for generation, time in enumerate(stored_at)],
             )
-        insert_study(store.file, study_id, target, record.name, complete)
+        insert_study(store.file, study_id, target, record.name)
     finally:
         store.file.close()
 
 
-def engine_state(record: StudyRecord, space: Space, trials: Trials) -> dict[str, Any]:
-    """The state of a study's engine that was told these trials, a population at a time.
+def engine_state(record: StudyRecord, space: Space, trials: Trials) -> dict[str, Any] | None:
+    """The state of a study's engine that was told these trials, a population at a time; None when there are none.
 
     Raises:
         ValueError: The engine cannot work on this study.
@@ -80,6 +85,17 @@ def engine_state(record: StudyRecord, space: Space, trials: Trials) -> dict[str,
         violations=violations(trials.constraints, record.constraints),
     )
     for generation, start in enumerate(range(0, len(trials), record.population_size)):
-        end = min(start + record.population_size, len(trials))
-        engine.tell(results.select(np.arange(start, end)), generation)
-    return engine.state()
+        engine.tell(results.select(trials.number[start : start + record.population_size]), generation)
+    return engine.state() if len(trials) else None
+
+
+def some_failures(failures: Failures, is_chosen: NDArray[np.bool_]) -> Failures:
+    """The failures of a mask."""
+    rows = np.flatnonzero(is_chosen)
+    return Failures(
+        number=failures.number[rows],
+        generation=failures.generation[rows],
+        keys=[failures.keys[row] for row in rows],
+        genomes=failures.genomes[rows],
+        reasons=[failures.reasons[row] for row in rows],
+    )

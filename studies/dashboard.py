@@ -1,8 +1,8 @@
 """A thin Optuna study beside the full history, so that optuna-dashboard opens the same file.
 
 The dashboard slows down with the square of the number of trials and with the number of parameters; so it gets the
-front, a sample of every generation, and a few readable parameters. The whole genome is in each trial's attribute
-"design".
+front, a sample of every generation and of the failed designs, and a few readable parameters. The whole genome is in
+each trial's attribute "design".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import optuna
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from studies.engines.optuna import quiet_optuna
 from studies.objective import violations
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 N_SHOWN = 150
 N_SHOWN_OF_FRONT = 100
+N_SHOWN_FAILURES = 20
 N_PARAMETERS = 20
 
 
@@ -45,7 +46,7 @@ def publish(study: Study) -> None:
     if study.storage is None:
         raise ValueError(f"study {study.name!r} is kept in memory: the dashboard needs storage=<path>")
     shown = shown_trials(study.trials(), study.front())
-    frozen = _frozen_trials(study, shown)
+    frozen = [*_frozen_trials(study, shown), *_frozen_failures(study)]
     with thin_storage(study.storage) as storage:
         if study.name in optuna.get_all_study_names(storage):
             optuna.delete_study(study_name=study.name, storage=storage)
@@ -85,7 +86,7 @@ def shown_trials(trials: Trials, front: Trials) -> Trials:
     chosen = front.number[_evenly(len(front), N_SHOWN_OF_FRONT)]
     rest = np.setdiff1d(trials.number, chosen)
     sample = rest[_evenly(len(rest), N_SHOWN - len(chosen))]
-    return trials.select(np.sort(np.concatenate([chosen, sample])))
+    return trials.select(np.isin(trials.number, np.concatenate([chosen, sample])))
 
 
 def _evenly(n: int, n_wanted: int) -> NDArray[np.int64]:
@@ -125,6 +126,25 @@ def _frozen_trials(study: Study, trials: Trials) -> list[FrozenTrial]:
             system_attrs={"constraints": excess[row].tolist()} if study.constraints else None,
         )
         for row in range(len(trials))
+    ]
+
+
+def _frozen_failures(study: Study) -> list[FrozenTrial]:
+    """Some of the failed designs, without parameters: what failed need not bear being summarised or described."""
+    failures = study.failures()
+    rows = _evenly(len(failures), N_SHOWN_FAILURES)
+    designs = study.space.decode(failures.genomes[rows])
+    return [
+        create_trial(
+            state=TrialState.FAIL,
+            user_attrs={
+                "reason": failures.reasons[row],
+                "key": failures.keys[row],
+                "generation": int(failures.generation[row]),
+                "design": json.dumps(design),
+            },
+        )
+        for row, design in zip(rows, designs, strict=True)
     ]
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
+from studies.schema import MIGRATIONS
 from studies.sqlite import SqliteFile
-from studies.store import MIGRATIONS
 from studies.tables import copy_rows, delete_rows, name_of, opened, require_free_name, study_id_of
 from studies.thin import copy_thin, delete_thin, has_thin, rename_thin, require_free_thin
 from studies.views import drop_trials_view, make_trials_view
@@ -82,17 +80,8 @@ def copy_study(file: str | Path, name: str, to_file: str | Path, new_name: str |
             target.close()
 
 
-def insert_study(
-    source: SqliteFile,
-    study_id: int,
-    target: SqliteFile,
-    new_name: str,
-    complete: Callable[[sqlite3.Connection, int], None] | None = None,
-) -> None:
+def insert_study(source: SqliteFile, study_id: int, target: SqliteFile, new_name: str) -> None:
     """Copies the rows of a study and makes its view in one transaction; the copy counts as not yet published.
-
-    Args:
-        complete: Adds further rows in the same transaction: called with the copy's number.
 
     Raises:
         ValueError: The new name is taken.
@@ -101,10 +90,8 @@ def insert_study(
         require_free_name(target, new_name)
         require_free_thin(connection, target.path, new_name)
         new_id = copy_rows(source.connection, study_id, connection, {"name": new_name, "n_published": 0})
-        if connection.execute("SELECT 1 FROM moco_generations WHERE study_id = ? LIMIT 1", (new_id,)).fetchone():
+        if connection.execute("SELECT 1 FROM moco_trials WHERE study_id = ? LIMIT 1", (new_id,)).fetchone():
             make_trials_view(connection, new_id)
-        if complete is not None:
-            complete(connection, new_id)
 
 
 def _note_published(source: SqliteFile, study_id: int, target: SqliteFile, new_name: str) -> None:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.assemble import write_study
-from studies.sqlite import SqliteFile, quoted
-from studies.store import MIGRATIONS
+from studies.assemble import some_failures, write_study
+from studies.schema import MIGRATIONS
+from studies.sqlite import SqliteFile
 from studies.stored import StoredStudy, open_study, stored_study
-from studies.tables import insert_into, opened, require_free_name, study_id_of, study_tables
-from studies.trials import Trials
-
-# What `write_study` fills from the trials; rows of other tables are copied.
-WRITTEN = frozenset(
-    f"moco_{name}"
-    for name in ("studies", "quantities", "generations", "trials", "values", "breakdowns", "engine_states")
-)
+from studies.tables import require_free_name
+from studies.trials import Failures, Trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +22,8 @@ class Merged:
     """What was put together.
 
     Attributes:
-        n_trials: Trials of the new study.
-        n_repeated: Trials left out, because an earlier one is of the same design.
+        n_trials: Trials of the new study, failed ones among them.
+        n_repeated: Trials left out, because the new study holds one of the same design.
     """
 
     n_trials: int
@@ -39,19 +31,31 @@ class Merged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where trials and generations of one source are in the merged study: arrays by their old numbers."""
+class Joined:
+    """The designs of several studies, each once, renumbered.
 
-    number: NDArray[np.int64]
-    generation: NDArray[np.int64]
+    Attributes:
+        trials: Evaluated designs.
+        failures: Designs whose evaluation failed wherever it was tried.
+        generations: Of each source, the new generation of each of its own; -1 where nothing of it was taken.
+    """
+
+    trials: Trials
+    failures: Failures
+    generations: tuple[NDArray[np.int64], ...]
+
+    @property
+    def n_generations(self) -> int:
+        """Generations with a design at least."""
+        return max((int(numbers.max(initial=-1)) for numbers in self.generations), default=-1) + 1
 
 
 def merge_studies(file: str | Path, new_name: str, sources: Sequence[tuple[str | Path, str]]) -> Merged:
     """Puts the trials of several studies of one question into a new study, which goes on from all of them.
 
     Trials and generations follow each other in the order of the sources. A design that occurs again is kept once, the
-    first time. Engine, seed and population size are those of the first source; its engine is told every trial, a
-    population at a time, and so chooses among all of them.
+    first time; one that failed in one source and not in another has not failed. Engine, seed and population size are
+    those of the first source; its engine is told every trial, a population at a time, and so chooses among all of them.
 
     Args:
         file: Made when it is missing; may be that of a source.
@@ -69,28 +73,78 @@ def merge_studies(file: str | Path, new_name: str, sources: Sequence[tuple[str |
     stored = [stored_study(path, name) for path, name in sources]
     for one, (path, _) in zip(stored[1:], sources[1:], strict=True):
         _require_same_question(stored[0], sources[0][0], one, path)
-    rows = [_extra_rows(path, name) for path, name in sources]
-    trials, places = joined([one.trials for one in stored])
-    seconds, times = _generation_columns(stored, places, int(trials.generation.max(initial=-1)) + 1)
-
-    def complete(connection: sqlite3.Connection, study_id: int) -> None:
-        for extra, place in zip(rows, places, strict=True):
-            for (table, columns), entries in extra.items():
-                placed = [_placed(dict(zip(columns, row, strict=True)), place, study_id) for row in entries]
-                connection.executemany(insert_into(table, list(columns), "OR IGNORE"), placed)
-
+    found = joined([(one.trials, one.failures) for one in stored])
+    seconds, times = _generation_columns(stored, found)
     target = SqliteFile(Path(file), MIGRATIONS)
     try:
         with target.writer():
             require_free_name(target, new_name)
             record = replace(stored[0].record, name=new_name)
-            write_study(target, record, stored[0].space, trials, seconds, times, complete)
+            write_study(target, record, stored[0].space, found.trials, found.failures, seconds, times)
     finally:
         target.close()
-    if len(trials) > 0:
+    n_trials = len(found.trials) + len(found.failures)
+    if n_trials > 0:
         with open_study(file, new_name) as study:
             study.publish_dashboard()
-    return Merged(n_trials=len(trials), n_repeated=sum(len(one.trials) for one in stored) - len(trials))
+    return Merged(n_trials=n_trials, n_repeated=sum(len(one.trials) + len(one.failures) for one in stored) - n_trials)
+
+
+def joined(parts: Sequence[tuple[Trials, Failures]]) -> Joined:
+    """All designs of one or more parts in their order, each once."""
+    evaluated = {key for trials, _ in parts for key in trials.keys}
+    taken: set[str] = set()
+    failed: set[str] = set()
+    all_trials, all_failures, generations = [], [], []
+    n_designs = n_generations = 0
+    for trials, failures in parts:
+        is_new = np.array([key not in taken for key in trials.keys], dtype=bool)
+        is_new_failure = np.array([key not in failed and key not in evaluated for key in failures.keys], dtype=bool)
+        taken.update(trials.keys)
+        failed.update(failures.keys)
+        trials, failures = trials.select(is_new), some_failures(failures, is_new_failure)
+        old_numbers = np.sort(np.concatenate([trials.number, failures.number]))
+        old_generations = np.unique(np.concatenate([trials.generation, failures.generation]))
+        new_generation = np.full(int(old_generations.max(initial=-1)) + 1, -1)
+        new_generation[old_generations] = n_generations + np.arange(len(old_generations))
+        all_trials.append(
+            replace(
+                trials,
+                number=n_designs + np.searchsorted(old_numbers, trials.number),
+                generation=new_generation[trials.generation],
+            )
+        )
+        all_failures.append(
+            replace(
+                failures,
+                number=n_designs + np.searchsorted(old_numbers, failures.number),
+                generation=new_generation[failures.generation],
+            )
+        )
+        generations.append(new_generation)
+        n_designs += len(old_numbers)
+        n_generations += len(old_generations)
+    return Joined(
+        trials=Trials.concatenate([trials for trials in all_trials if len(trials)] or all_trials[:1]),
+        failures=Failures(
+            number=np.concatenate([failures.number for failures in all_failures]),
+            generation=np.concatenate([failures.generation for failures in all_failures]),
+            keys=[key for failures in all_failures for key in failures.keys],
+            genomes=np.concatenate([failures.genomes for failures in all_failures]),
+            reasons=[reason for failures in all_failures for reason in failures.reasons],
+        ),
+        generations=tuple(generations),
+    )
+
+
+def _generation_columns(stored: Sequence[StoredStudy], found: Joined) -> tuple[list[float], list[str]]:
+    """Seconds of evaluation, and when it was stored, of each generation of the merged study."""
+    seconds, times = [0.0] * found.n_generations, [""] * found.n_generations
+    for one, numbers in zip(stored, found.generations, strict=True):
+        for old, new in enumerate(numbers.tolist()):
+            if new >= 0:
+                seconds[new], times[new] = one.evaluation_s[old], one.stored_at[old]
+    return seconds, times
 
 
 def _require_same_question(first: StoredStudy, first_path: str | Path, other: StoredStudy, path: str | Path) -> None:
@@ -121,67 +175,3 @@ def _shapes(trials: Trials) -> str:
         name if values.ndim == 1 else f"{name} ({values.shape[1]} columns)"
         for name, values in sorted(trials.attributes.items())
     )
-
-
-def joined(parts: Sequence[Trials]) -> tuple[Trials, list[Place]]:
-    """All trials with each design once, renumbered, and where those of each part went."""
-    number_of: dict[str, int] = {}
-    kept, places = [], []
-    n_generations = 0
-    for part in parts:
-        is_new = np.zeros(len(part), dtype=bool)
-        for row, key in enumerate(part.keys):
-            is_new[row] = key not in number_of
-            number_of.setdefault(key, len(number_of))
-        numbers = np.array([number_of[key] for key in part.keys], dtype=np.int64)
-        # A generation of repeats alone is none: what belonged to it goes to the one before.
-        is_kept = np.isin(np.arange(part.generation.max(initial=-1) + 1), part.generation[is_new])
-        generations = np.maximum(n_generations + np.cumsum(is_kept) - 1, 0)
-        n_generations += int(is_kept.sum())
-        places.append(Place(number=numbers, generation=generations))
-        new = part.select(is_new)
-        kept.append(replace(new, number=numbers[is_new], generation=generations[new.generation]))
-    filled = [part for part in kept if len(part) > 0] or kept[:1]
-    arrays = {
-        name: np.concatenate([getattr(part, name) for part in filled])
-        for name in ("number", "generation", "genomes", "values", "constraints", "is_feasible")
-    }
-    attributes = {name: np.concatenate([part.attributes[name] for part in filled]) for name in filled[0].attributes}
-    return Trials(keys=[key for part in filled for key in part.keys], attributes=attributes, **arrays), places
-
-
-def _generation_columns(
-    stored: Sequence[StoredStudy], places: Sequence[Place], n_generations: int
-) -> tuple[list[float], list[str]]:
-    """Seconds of evaluation, and when it was stored, of each generation of the merged study."""
-    seconds, times = [0.0] * n_generations, [""] * n_generations
-    for one, place in zip(stored, places, strict=True):
-        for generation in np.unique(one.trials.generation).tolist():
-            merged = int(place.generation[generation])
-            seconds[merged] += one.evaluation_s[generation]
-            times[merged] = one.stored_at[generation]
-    return seconds, times
-
-
-def _extra_rows(path: str | Path, name: str) -> dict[tuple[str, tuple[str, ...]], list[Any]]:
-    """Rows of a study in tables beside those of its trials, by table and columns."""
-    with opened(path) as file, file.snapshot():
-        study_id = study_id_of(file, name)
-        return {
-            (table.name, table.columns): file.connection.execute(
-                f"SELECT {', '.join(map(quoted, table.columns))} FROM {quoted(table.name)} WHERE study_id = ?",
-                (study_id,),
-            ).fetchall()
-            for table in study_tables(file.connection)
-            if table.name not in WRITTEN
-        }
-
-
-def _placed(row: Mapping[str, Any], place: Place, study_id: int) -> list[Any]:
-    """A row with the study's, the trial's and the generation's numbers in the merged study."""
-    changed = dict(row, study_id=study_id)
-    for column, numbers in (("number", place.number), ("generation", place.generation)):
-        old = changed.get(column)
-        if isinstance(old, int) and 0 <= old < len(numbers):
-            changed[column] = int(numbers[old])
-    return list(changed.values())

@@ -60,23 +60,30 @@ class Evaluation:
     """What an evaluate function returns for B designs.
 
     Attributes:
-        values: (B, M) objectives, each in its own sign.
+        values: (B, M) objectives, each in its own sign. A design fails where an objective or a constrained quantity is
+            not finite.
         constraints: (B, K) constrained quantities; None when the study has no constraints.
         attributes: Further numbers to store with each trial: (B,), or (B, C) for a breakdown.
+        failures: Why the evaluation of a design failed, by row; its numbers are ignored.
     """
 
     values: ArrayLike
     constraints: ArrayLike | None = None
     attributes: Mapping[str, ArrayLike] = field(default_factory=dict)
+    failures: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedEvaluation:
-    """An evaluation whose shapes and numbers have been checked: all float64, `constraints` always an array."""
+    """An evaluation whose shapes have been checked: all float64, `constraints` always an array.
+
+    Every row is finite in values and constraints, or has its reason in `failures`.
+    """
 
     values: Values
     constraints: Values
     attributes: dict[str, Values]
+    failures: dict[int, str]
 
 
 def checked_evaluation(
@@ -84,26 +91,23 @@ def checked_evaluation(
     objectives: Sequence[Objective],
     constraints: Sequence[Constraint],
     n_designs: int,
-    first_number: int,
 ) -> CheckedEvaluation:
-    """The evaluation of `n_designs` designs as float64 arrays.
+    """The evaluation of `n_designs` designs as float64 arrays; a design that is not finite has failed.
 
     Raises:
-        ValueError: A shape is wrong, or an objective or constraint is not finite; the message names the trial
-            (`first_number` is the number that the first design will get) and the quantity.
+        ValueError: A shape is wrong, or a failure belongs to no design.
     """
     if not isinstance(evaluation, Evaluation):
         evaluation = Evaluation(evaluation)
-    values = _table("objective", [objective.name for objective in objectives], evaluation.values, n_designs)
+    names = [objective.name for objective in objectives], [constraint.name for constraint in constraints]
+    values = _table("objective", names[0], evaluation.values, n_designs)
     if evaluation.constraints is None and constraints:
         raise ValueError(
-            f"this study has constraints ({_names(constraints)}): evaluate must return "
+            f"this study has constraints ({', '.join(names[1])}): evaluate must return "
             "Evaluation(values, constraints), got values alone"
         )
     given = np.zeros((n_designs, 0)) if evaluation.constraints is None else evaluation.constraints
-    limited = _table("constraint", [constraint.name for constraint in constraints], given, n_designs)
-    _require_finite("objective", [objective.name for objective in objectives], values, first_number)
-    _require_finite("constraint", [constraint.name for constraint in constraints], limited, first_number)
+    limited = _table("constraint", names[1], given, n_designs)
     attributes = {}
     for name, attribute in evaluation.attributes.items():
         array = np.asarray(attribute, dtype=np.float64)
@@ -113,7 +117,12 @@ def checked_evaluation(
                 f"got {array.shape}"
             )
         attributes[name] = array
-    return CheckedEvaluation(values, limited, attributes)
+    failures = _not_finite([*names[0], *names[1]], np.concatenate([values, limited], axis=1))
+    for row, reason in evaluation.failures.items():
+        if not 0 <= row < n_designs:
+            raise ValueError(f"failures must be named by row, 0 to {n_designs - 1}, got {row!r} ({reason})")
+        failures[int(row)] = str(reason)
+    return CheckedEvaluation(values, limited, attributes, dict(sorted(failures.items())))
 
 
 def check_names(role: str, names: Sequence[str]) -> None:
@@ -121,12 +130,20 @@ def check_names(role: str, names: Sequence[str]) -> None:
 
     Across roles a name may return: a cap on an objective is a constraint of the same name.
     """
+    for name in names:
+        check_printable(role, name)
     folded = [name.casefold() for name in names]
     for index, name in enumerate(names):
         if folded[index] in RESERVED_NAMES or folded[index] in folded[:index]:
             raise ValueError(
                 f"names of {role}s must differ from each other and from {', '.join(RESERVED_NAMES)}: rename {name!r}"
             )
+
+
+def check_printable(role: str, name: str) -> None:
+    """Names are shown in tables and are names in SQL: ValueError when one holds what cannot be printed."""
+    if not name.isprintable():
+        raise ValueError(f"{role} names must be printable, got {name!r}")
 
 
 def minimised(values: Values, objectives: Sequence[Objective]) -> Values:
@@ -156,15 +173,10 @@ def _table(role: str, names: list[str], values: ArrayLike, n_designs: int) -> Va
     return array
 
 
-def _require_finite(role: str, names: list[str], values: Values, first_number: int) -> None:
+def _not_finite(names: list[str], values: Values) -> dict[int, str]:
+    """What is not finite, by row."""
     is_wrong = ~np.isfinite(values)
-    if is_wrong.any():
-        row, column = np.argwhere(is_wrong)[0]
-        raise ValueError(
-            f"{role} {names[column]!r} of trial {first_number + row} is {values[row, column]}: it must be finite; "
-            "nothing of this generation was stored"
-        )
-
-
-def _names(constraints: Sequence[Constraint]) -> str:
-    return ", ".join(constraint.name for constraint in constraints)
+    return {
+        int(row): ", ".join(f"{names[column]} is {values[row, column]}" for column in np.flatnonzero(is_wrong[row]))
+        for row in np.flatnonzero(is_wrong.any(axis=1))
+    }

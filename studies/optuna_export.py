@@ -19,7 +19,7 @@ from spaces.space import ChoiceBlock
 from studies.dashboard import thin_storage
 from studies.exchange import Plain, plain_choices
 from studies.objective import violations
-from studies.optuna_question import CONSTRAINED, QUESTION, question_text
+from studies.optuna_question import CONSTRAINED, QUESTION, REASON, question_text
 from studies.optuna_rows import add_trials
 from studies.stored import StoredStudy, stored_study
 
@@ -29,8 +29,8 @@ def export_optuna(file: str | Path, name: str, out_file: str | Path) -> int:
 
     Ordered blocks of evenly spaced whole numbers become ranges, all others lists of words. Constraints are written as
     shares of their limit above it, where Optuna's samplers and its dashboard look for them; attributes, keys and
-    generations are attributes of each trial. The dashboard takes long over more than a few thousand trials: it is
-    served by the thin study in the study file.
+    generations are attributes of each trial. Designs that failed are trials of state FAIL with their reason. The
+    dashboard takes long over more than a few thousand trials: it is served by the thin study in the study file.
 
     Raises:
         ValueError: There is no such study, or the new file is there already.
@@ -58,38 +58,45 @@ def export_optuna(file: str | Path, name: str, out_file: str | Path) -> int:
     finally:
         with suppress(OSError):
             partial.unlink()
-    return len(stored.trials)
+    return len(stored.trials) + len(stored.failures)
 
 
 def frozen_trials(stored: StoredStudy) -> Iterator[FrozenTrial]:
-    """Every trial as Optuna keeps it."""
-    trials, record = stored.trials, stored.record
+    """Every design as Optuna keeps it, by trial number; those that failed have a reason in place of values."""
+    trials, failures, record = stored.trials, stored.failures, stored.record
     blocks = stored.space.blocks
     plain = [plain_choices(block) for block in blocks]
     distributions = {block.name: distribution_of(block, choices) for block, choices in zip(blocks, plain, strict=True)}
     excess = violations(trials.constraints, record.constraints)
     ends = [datetime.datetime.fromisoformat(time) for time in stored.stored_at]
-    for row in range(len(trials)):
-        generation = int(trials.generation[row])
-        attributes: dict[str, Any] = {
-            name: values[row].tolist() for name, values in trials.attributes.items() if np.isfinite(values[row]).all()
-        }
-        attributes |= {"key": trials.keys[row], "generation": generation}
-        system: dict[str, Any] = {"NSGAIISampler:generation": generation}
-        if record.constraints:
-            attributes[CONSTRAINED] = trials.constraints[row].tolist()
-            system["constraints"] = excess[row].tolist()
+    is_evaluated = np.repeat([True, False], [len(trials), len(failures)])
+    rows = np.concatenate([np.arange(len(trials)), np.arange(len(failures))])
+    for place in np.argsort(np.concatenate([trials.number, failures.number])).tolist():
+        row, of = int(rows[place]), trials if is_evaluated[place] else failures
+        generation = int(of.generation[row])
+        attributes: dict[str, Any] = {"key": of.keys[row], "generation": generation}
+        system: dict[str, Any] = {}
+        if is_evaluated[place]:
+            for name, column in trials.attributes.items():
+                if np.isfinite(column[row]).all():
+                    attributes.setdefault(name, column[row].tolist())
+            system["NSGAIISampler:generation"] = generation
+            if record.constraints:
+                attributes[CONSTRAINED] = trials.constraints[row].tolist()
+                system["constraints"] = excess[row].tolist()
+        else:
+            attributes[REASON] = failures.reasons[row]
         yield FrozenTrial(
-            number=int(trials.number[row]),
+            number=int(of.number[row]),
             trial_id=-1,
-            state=TrialState.COMPLETE,
+            state=TrialState.COMPLETE if is_evaluated[place] else TrialState.FAIL,
             value=None,
-            values=trials.values[row].tolist(),
+            values=trials.values[row].tolist() if is_evaluated[place] else None,
             datetime_start=ends[generation] - datetime.timedelta(seconds=stored.evaluation_s[generation]),
             datetime_complete=ends[generation],
             params={
                 block.name: choices[index]
-                for block, choices, index in zip(blocks, plain, trials.genomes[row].tolist(), strict=True)
+                for block, choices, index in zip(blocks, plain, of.genomes[row].tolist(), strict=True)
             },
             distributions=distributions,
             user_attrs=attributes,

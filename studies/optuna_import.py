@@ -21,12 +21,12 @@ from studies.assemble import write_study
 from studies.engines.optuna import quiet_optuna
 from studies.exchange import choice_index
 from studies.objective import RESERVED_NAMES, Constraint, Objective, check_names, violations
-from studies.optuna_question import CONSTRAINED, question_of
+from studies.optuna_question import CONSTRAINED, REASON, question_of
 from studies.record import StudyRecord
+from studies.schema import MIGRATIONS
 from studies.sqlite import BUSY_TIMEOUT_S, SqliteFile, StudyFileError
-from studies.store import MIGRATIONS
 from studies.tables import require_free_name
-from studies.trials import Trials
+from studies.trials import Failures, Trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Imported:
     """What was read.
 
     Attributes:
-        n_trials: Trials of the new study.
+        n_trials: Trials of the new study, failed ones among them.
         left_out: Number of trials that were not taken, by reason.
     """
 
@@ -97,13 +97,15 @@ def import_optuna(
     size = population_size or question.population_size or 100
     if size < 1:
         raise ValueError(f"population_size must be at least 1, got {size}")
-    reader = _Reader(space, question.constraints or _constraints(trials), is_ours=bool(question.constraints))
+    is_ours = question.space is not None
+    reader = _Reader(space, question.constraints or _constraints(trials), is_ours)
     taken, left_out = reader.read(trials)
-    if len(taken) == 0:
+    if not any(one.reason is None for one in taken):
         reasons = Imported(n_trials=0, left_out=left_out).summary()
         raise ValueError(f"no trial of Optuna study {name!r} can be taken into space {space.name!r}: {reasons}")
-    table = reader.trials(taken, size)
-    seconds, times = _generation_columns(taken, table.generation)
+    generation = _generations(taken, size)
+    table, failures = reader.tables(taken, generation)
+    seconds, times = _generation_columns(taken, generation)
     record = StudyRecord(
         name=name if new_name is None else new_name,
         space_json=space.to_json(),
@@ -119,10 +121,10 @@ def import_optuna(
     try:
         with target.writer():
             require_free_name(target, record.name)
-            write_study(target, record, space, table, seconds, times)
+            write_study(target, record, space, table, failures, seconds, times)
     finally:
         target.close()
-    return Imported(n_trials=len(table), left_out=left_out)
+    return Imported(n_trials=len(taken), left_out=left_out)
 
 
 def optuna_studies(source: str | Path) -> list[str]:
@@ -138,11 +140,12 @@ def optuna_studies(source: str | Path) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """A trial that fits, and its canonical genome."""
+    """A trial that fits, its canonical genome, and why it failed, None where it did not."""
 
     trial: FrozenTrial
     genome: NDArray[np.int64]
     key: str
+    reason: str | None
 
 
 class _Reader:
@@ -159,62 +162,75 @@ class _Reader:
         left_out: Counter[str] = Counter()
         fitting, genomes = [], []
         for trial in trials:
-            genome, reason = self._genome(trial)
-            if genome is None:
-                left_out[reason] += 1
+            chosen, why_not = self._choices(trial)
+            if chosen is None:
+                left_out[why_not] += 1
             else:
                 fitting.append(trial)
-                genomes.append(genome)
+                genomes.append(chosen)
         canonical = self._space.canonical(np.array(genomes, dtype=np.int64).reshape(-1, len(self._space.blocks)))
+        reasons = [trial.user_attrs[REASON] if trial.state == TrialState.FAIL else None for trial in fitting]
+        keys = self._space.keys(canonical)
+        evaluated = {key for key, reason in zip(keys, reasons, strict=True) if reason is None}
         taken: dict[str, _Taken] = {}
-        for trial, genome, key in zip(fitting, canonical, self._space.keys(canonical), strict=True):
-            if key in taken:
-                left_out["an earlier trial is of the same design"] += 1
+        for trial, genome, key, reason in zip(fitting, canonical, keys, reasons, strict=True):
+            if key in taken or (reason is not None and key in evaluated):
+                left_out["another trial is of the same design"] += 1
             else:
-                taken[key] = _Taken(trial, genome, key)
+                taken[key] = _Taken(trial, genome, key, reason)
         return list(taken.values()), dict(left_out)
 
-    def trials(self, taken: Sequence[_Taken], population_size: int) -> Trials:
-        """The fitting trials as arrays, in generations of their own or of a population each."""
-        ones = [one.trial for one in taken]
-        limited = np.array([self._constrained(trial) for trial in ones], dtype=np.float64)
-        limited = limited.reshape(len(ones), len(self.constraints))
+    def tables(self, taken: Sequence[_Taken], generation: NDArray[np.int64]) -> tuple[Trials, Failures]:
+        """The fitting trials as arrays, evaluated and failed ones."""
+        is_evaluated = np.array([one.reason is None for one in taken], dtype=bool)
+        genomes = np.array([one.genome for one in taken])
+        evaluated = [one for one in taken if one.reason is None]
+        trials = [one.trial for one in evaluated]
+        limited = np.array([self._constrained(trial) for trial in trials], dtype=np.float64)
+        limited = limited.reshape(len(trials), len(self.constraints))
         return Trials(
-            number=np.arange(len(ones)),
-            generation=_generations(ones, population_size),
-            keys=[one.key for one in taken],
-            genomes=np.array([one.genome for one in taken]),
-            values=np.array([trial.values for trial in ones], dtype=np.float64),
+            number=np.flatnonzero(is_evaluated),
+            generation=generation[is_evaluated],
+            keys=[one.key for one in evaluated],
+            genomes=genomes[is_evaluated],
+            values=np.array([trial.values for trial in trials], dtype=np.float64),
             constraints=limited,
             is_feasible=np.all(violations(limited, self.constraints) <= 0, axis=1),
-            attributes=_attributes(ones),
+            attributes=_attributes(trials),
+        ), Failures(
+            number=np.flatnonzero(~is_evaluated),
+            generation=generation[~is_evaluated],
+            keys=[one.key for one in taken if one.reason is not None],
+            genomes=genomes[~is_evaluated],
+            reasons=[one.reason for one in taken if one.reason is not None],
         )
 
-    def _genome(self, trial: FrozenTrial) -> tuple[list[int] | None, str]:
+    def _choices(self, trial: FrozenTrial) -> tuple[list[int] | None, str]:
         """The choices of a trial, or why there are none."""
-        if trial.state != TrialState.COMPLETE:
+        is_failure = self._is_ours and trial.state == TrialState.FAIL and isinstance(trial.user_attrs.get(REASON), str)
+        if trial.state != TrialState.COMPLETE and not is_failure:
             return None, f"its state is {trial.state.name}"
-        if not np.isfinite(trial.values).all():
+        if not is_failure and not np.isfinite(trial.values).all():
             return None, "a value is not finite"
         limited = self._constrained(trial)
-        if len(limited) != len(self.constraints) or not np.isfinite(limited).all():
+        if not is_failure and (len(limited) != len(self.constraints) or not np.isfinite(limited).all()):
             return None, "its constraints are missing or not finite"
         blocks = self._space.blocks
         unknown = sorted(set(trial.params) - {block.name for block in blocks})
         if unknown:
             return None, f"the space has no block {unknown[0]!r}"
-        genome: list[int] = []
+        chosen: list[int] = []
         is_active: dict[str, bool] = {}
         for block in blocks:
             is_active[block.name] = block.only_if is None or (
                 is_active[block.only_if[0]]
-                and genome[self._space.column(block.only_if[0])]
+                and chosen[self._space.column(block.only_if[0])]
                 == blocks[self._space.column(block.only_if[0])].index(block.only_if[1])
             )
             if block.name not in trial.params:
                 if is_active[block.name]:
                     return None, f"it has no parameter {block.name!r}"
-                genome.append(0)
+                chosen.append(0)
                 continue
             value = trial.params[block.name]
             place = (block.name, (type(value), value))
@@ -223,8 +239,8 @@ class _Reader:
             index = self._indices[place]
             if index is None:
                 return None, f"its {block.name!r} is no choice of that block"
-            genome.append(index)
-        return genome, ""
+            chosen.append(index)
+        return chosen, ""
 
     def _constrained(self, trial: FrozenTrial) -> list[float]:
         if self._is_ours:
@@ -261,12 +277,12 @@ def _constraints(trials: Sequence[FrozenTrial]) -> tuple[Constraint, ...]:
     return ()
 
 
-def _generations(trials: Sequence[FrozenTrial], population_size: int) -> NDArray[np.int64]:
+def _generations(taken: Sequence[_Taken], population_size: int) -> NDArray[np.int64]:
     """Those that the trials name, without gaps, where they ascend; else one for each population."""
-    named = [trial.user_attrs.get("generation") for trial in trials]
+    named = [one.trial.user_attrs.get("generation") for one in taken]
     if all(type(generation) is int for generation in named) and named == sorted(named):  # type: ignore[type-var]
         return np.unique(np.array(named), return_inverse=True)[1].astype(np.int64)
-    return np.arange(len(trials)) // population_size
+    return np.arange(len(taken)) // population_size
 
 
 def _attributes(trials: Sequence[FrozenTrial]) -> dict[str, NDArray[np.float64]]:

@@ -19,6 +19,9 @@ QUESTION = "moco"
 CONSTRAINED = "constrained"
 """User attribute of each trial with the constrained quantities in their units."""
 
+REASON = "reason"
+"""User attribute of each failed trial with what went wrong."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:

@@ -8,15 +8,17 @@ import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from studies.failures import Evaluate
 from studies.objective import Evaluation
-from studies.study import Evaluate
 
 
 def sharded(evaluate: Evaluate, n_jobs: int, backend: str | None = None) -> Callable[[NDArray[np.int64]], Evaluation]:
     """An evaluate function that splits each generation into `n_jobs` shards and joins what comes back, in order.
 
     The study stores the same whatever the number of shards, as long as the values of a design depend on nothing but
-    the design: not on its neighbours in the batch, nor on a generator that goes on from call to call.
+    the design: not on its neighbours in the batch, nor on a generator that goes on from call to call. Where a shard
+    raises an exception, the study tries each design by itself, one after another: an evaluate that returns what failed
+    (Evaluation.failures) keeps all shards busy.
 
         study.optimize(sharded(evaluate, n_jobs=4), n_trials=2000)
 
@@ -81,6 +83,11 @@ def joined(results: Sequence[Evaluation | ArrayLike], sizes: Sequence[int]) -> E
         attributes={
             name: _stacked(f"attribute {name!r}", [part.attributes[name] for part in parts], sizes)
             for name in parts[0].attributes
+        },
+        failures={
+            start + row: reason
+            for start, part in zip(np.cumsum([0, *sizes]).tolist(), parts, strict=False)
+            for row, reason in part.failures.items()
         },
     )
 

@@ -44,11 +44,13 @@ class SqliteFile:
             )
             self.close = weakref.finalize(self, self.connection.close)
             try:
-                self._check_content(len(migrations))
+                self.connection.execute("PRAGMA trusted_schema = OFF")
+                version = self._checked_version(len(migrations))
                 self.connection.execute("PRAGMA journal_mode = WAL")
                 self.connection.execute("PRAGMA synchronous = NORMAL")
                 self.connection.execute("PRAGMA foreign_keys = ON")
-                self._migrate(migrations)
+                if version < len(migrations):  # else nothing is written: another program may hold the file
+                    self._migrate(migrations)
             except BaseException:
                 self.close()
                 raise
@@ -140,13 +142,18 @@ class SqliteFile:
                 return StudyWriteError(f"no space left for {self.path}: free some and run again; {safe}")
             case sqlite3.SQLITE_IOERR:
                 return StudyWriteError(f"{self.path} could not be read or written ({error}); {safe}")
+            case _ if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+                return error  # such as the use of a closed study
             case _:
-                return error
+                return StudyFileError(
+                    f"{self.path} is damaged, or its tables were changed ({error}): restore it from a copy"
+                )
 
-    def _check_content(self, n_migrations: int) -> None:
+    def _checked_version(self, n_migrations: int) -> int:
+        """Migrations that the file has, 0 for a new one; raises StudyFileError when it is not ours or damaged."""
         tables = {name for (name,) in self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables:
-            return
+            return 0
         if "moco_migrations" not in tables:
             raise StudyFileError(
                 f"{self.path} is a SQLite file of something else (it holds {', '.join(sorted(tables)[:5])}): "
@@ -155,12 +162,13 @@ class SqliteFile:
         (finding,) = self.connection.execute("PRAGMA quick_check(1)").fetchone()
         if finding != "ok":
             raise StudyFileError(f"{self.path} is damaged or cut short ({finding}): restore it from a copy")
-        (version,) = self.connection.execute("SELECT max(version) FROM moco_migrations").fetchone()
+        (version,) = self.connection.execute("SELECT coalesce(max(version), 0) FROM moco_migrations").fetchone()
         if version > n_migrations:
             raise StudyFileError(
                 f"{self.path} was written by a newer version (schema {version}, this one knows {n_migrations}): "
                 "update moco"
             )
+        return int(version)
 
     def _migrate(self, migrations: Sequence[str]) -> None:
         with self.transaction() as connection:

@@ -1,4 +1,4 @@
-"""A study as its file alone tells it: what it asked, its space and its trials, without the program that made it."""
+"""A study as its file alone tells it: what it asked, its space and its designs, without the program that made it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spaces import Space, read_space
+from studies.reading import StudyReading
 from studies.record import StudyRecord
 from studies.sqlite import SqliteFile
-from studies.store import StudyStore
 from studies.study import Study
-from studies.tables import name_of, require_file, study_id_of
-from studies.trials import Trials
+from studies.tables import name_of, opened, study_id_of
+from studies.trials import Failures, Trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,7 @@ class StoredStudy:
         record: What it asked.
         space: Its space, of its kind.
         trials: Every evaluated design.
+        failures: Every design whose evaluation failed.
         evaluation_s: Seconds that each generation took to evaluate.
         stored_at: When each generation was stored, in UTC as SQLite writes it.
     """
@@ -29,6 +30,7 @@ class StoredStudy:
     record: StudyRecord
     space: Space
     trials: Trials
+    failures: Failures
     evaluation_s: tuple[float, ...]
     stored_at: tuple[str, ...]
 
@@ -37,29 +39,24 @@ def stored_study(path: str | Path, name: str) -> StoredStudy:
     """Reads a study whole.
 
     Raises:
-        StudyFileError: There is no such file, or it holds no studies of ours.
+        StudyFileError: There is no such file, it is damaged, or it holds no studies of ours.
         ValueError: The file has no such study, or its space is of a kind that this program does not know.
     """
-    require_file(path)
-    store = StudyStore(Path(path))
-    try:
-        study_id = study_id_of(store.file, name)
-        space = stored_space(store.file, study_id)
-        record = store.open(_record_to_find(name_of(store.file, study_id), space), space.n_choices)
-        with store.file.snapshot():
-            generations = store.file.connection.execute(
-                "SELECT evaluation_s, stored_at FROM moco_generations WHERE study_id = ? ORDER BY generation",
-                (study_id,),
-            ).fetchall()
-            return StoredStudy(
-                record=record,
-                space=space,
-                trials=store.trials(),
-                evaluation_s=tuple(seconds for seconds, _ in generations),
-                stored_at=tuple(time for _, time in generations),
-            )
-    finally:
-        store.file.close()
+    with opened(path) as file, file.snapshot():
+        study_id = study_id_of(file, name)
+        space = stored_space(file, study_id)
+        reading = StudyReading(file, name_of(file, study_id), len(space.blocks))
+        generations = file.connection.execute(
+            "SELECT evaluation_s, stored_at FROM moco_generations WHERE study_id = ? ORDER BY generation", (study_id,)
+        ).fetchall()
+        return StoredStudy(
+            record=reading.record(),
+            space=space,
+            trials=reading.trials(),
+            failures=reading.failures(),
+            evaluation_s=tuple(seconds for seconds, _ in generations),
+            stored_at=tuple(time for _, time in generations),
+        )
 
 
 def open_study(path: str | Path, name: str) -> Study:
@@ -69,14 +66,16 @@ def open_study(path: str | Path, name: str) -> Study:
     that a study has without any.
 
     Raises:
-        StudyFileError: There is no such file, or it holds no studies of ours.
+        StudyFileError: There is no such file, it is damaged, or it holds no studies of ours.
         ValueError: The file has no such study, or its space is of a kind that this program does not know.
     """
-    stored = stored_study(path, name)
-    record = stored.record
+    with opened(path) as file:
+        study_id = study_id_of(file, name)
+        space = stored_space(file, study_id)
+        record = StudyReading(file, name_of(file, study_id), len(space.blocks)).record()
     return Study(
         record.name,
-        stored.space,
+        space,
         record.objectives,
         record.constraints,
         storage=path,
@@ -109,18 +108,3 @@ def stored_space(file: SqliteFile, study_id: int) -> Space:
             f"{space.digest}: {advice}"
         )
     return space
-
-
-def _record_to_find(name: str, space: Space) -> StudyRecord:
-    """The store gives back what is stored under the name, whatever else this says."""
-    return StudyRecord(
-        name=name,
-        space_json=space.to_json(),
-        space_digest=space.digest,
-        objectives=(),
-        constraints=(),
-        engine="",
-        seed=0,
-        population_size=1,
-        digests={},
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -16,46 +15,29 @@ from spaces.space import Choice, Space
 from studies import front
 from studies.engines import Engine, Results, Setting, make_engine
 from studies.engines.random import random_designs
+from studies.failures import LEAST_WINDOW, Evaluate, FailureLimit, evaluated
+from studies.interrupts import interrupts_deferred
 from studies.objective import (
+    CheckedEvaluation,
     Constraint,
     Evaluation,
     Objective,
     check_names,
+    check_printable,
     checked_evaluation,
     minimised,
     violations,
 )
+from studies.reading import Counts
 from studies.record import StudyRecord
 from studies.store import StudyStore
-from studies.summary import summary
-from studies.trials import Trials
+from studies.summary import Progress, hardest_constraint, summary
+from studies.trials import Failures, Trials
 
 logger = logging.getLogger(__name__)
 
-Evaluate = Callable[[NDArray[np.int64]], Evaluation | ArrayLike]
 Summarise = Callable[[NDArray[np.int64]], Sequence[Mapping[str, Choice]]]
 Improve = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.int64]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Where a study stands after a generation.
-
-    Attributes:
-        generation: The generation just stored, from 0.
-        n_requested: The n_trials that optimize was called with.
-        n_front: Feasible non-dominated designs.
-        hypervolume: None while an objective has no reference.
-        elapsed_s: Since optimize was called.
-    """
-
-    generation: int
-    n_trials: int
-    n_requested: int
-    n_feasible: int
-    n_front: int
-    hypervolume: float | None
-    elapsed_s: float
 
 
 class Study:
@@ -63,6 +45,9 @@ class Study:
 
     Opened again under the same name and file, a study goes on where it stopped, to the same trials as if it had never
     stopped. No design is evaluated twice: designs are compared by their canonical genomes.
+
+    A design whose evaluation fails is stored with the reason and counts as a trial, but is in no front and no engine
+    hears of it; see `failures`.
     """
 
     def __init__(
@@ -80,6 +65,7 @@ class Study:
         summarise: Summarise | None = None,
         describe: Callable[[NDArray[np.int64]], Sequence[str]] | None = None,
         improve: Improve | None = None,
+        max_failed_share: float = 0.5,
     ) -> None:
         """Creates the study, or opens the one of that name.
 
@@ -93,6 +79,8 @@ class Study:
             describe: One JSON text a design for the dashboard; None writes the choices of every block.
             improve: Changes what is proposed before it is evaluated, such as by a search over what costs little to
                 compute; the same for the same proposals and generator. Known designs stay as they are.
+            max_failed_share: The search stops when more than this share of the latest designs fail: of the latest
+                population_size ones, and of at least 20; 1 never stops it.
 
         Raises:
             ValueError: An argument is wrong, or the stored study of that name asked something else.
@@ -101,6 +89,8 @@ class Study:
         _check_quantities(name, objectives, constraints)
         if population_size < 1:
             raise ValueError(f"population_size must be at least 1, got {population_size}")
+        if not 0 <= max_failed_share <= 1:
+            raise ValueError(f"max_failed_share must be between 0 and 1, got {max_failed_share}")
         if not 0 <= seed < 2**63:
             raise ValueError(f"seed must be between 0 and 2**63 - 1, got {seed}")
         self.name = name
@@ -111,6 +101,7 @@ class Study:
         self.summarise = summarise
         self.describe = describe
         self._improve = improve
+        self._max_failed_share = max_failed_share
         self._keys: set[str] = set()
         self._setting = Setting(
             space=space,
@@ -142,18 +133,17 @@ class Study:
             self._store.file.close()
             raise
         self._attribute_shapes: dict[str, int | None] = {}
-        self._front_points = np.zeros((0, len(self.objectives)))
-        self._n_trials = 0
-        self._n_feasible = 0
-        self._generation = 0
+        self._front_points: NDArray[np.float64] | None = None  # read when somebody asks
+        self._counts = Counts()
+        self._is_current = True
         self._asked = self._known[:0]
         self._asked_at = 0.0
         self._refresh()
 
     def __len__(self) -> int:
-        """Number of designs evaluated so far."""
+        """Number of designs asked for and answered so far, failed ones among them."""
         self._refresh()
-        return self._n_trials
+        return self._counts.n_trials
 
     def __enter__(self) -> Study:
         return self
@@ -174,38 +164,41 @@ class Study:
         progress: Callable[[Progress], None] | None = None,
         is_over: Callable[[], bool] | None = None,
     ) -> None:
-        """Evaluates generation after generation until the study holds `n_trials` designs in all.
+        """Evaluates generation after generation until the study holds `n_trials` designs in all, failed ones too.
 
         Stops earlier, with a log line, when the engine and random draws find no design that is not yet evaluated.
         With a file, the dashboard's study is brought up to date at the end.
 
         Args:
             evaluate: Maps (B, P) genomes to (B, M) objectives, or to an Evaluation. Every generation is stored before
-                the next one is bred: an exception or a kill loses the unfinished generation only.
+                the next one is bred: an interrupt or a kill loses the unfinished generation only. Where it raises an
+                exception, each design of the generation is tried by itself, and those that raise have failed.
             progress: Called after each stored generation.
             is_over: Asked before each generation; the search ends when it says so, as when time is up.
 
         Raises:
-            ValueError: evaluate returned something wrong; nothing of that generation is stored.
+            ValueError: evaluate returned something of a wrong shape; nothing of that generation is stored.
+            TooManyFailuresError: More designs failed than max_failed_share allows; likewise.
             StudyBusyError: Another process writes the file.
             StudyWriteError: The generation could not be written.
         """
         started = time.perf_counter()
         with self._store.file.writer():
             self._refresh()
-            while self._n_trials < n_trials and not (is_over is not None and is_over()):
-                genomes = self.ask(min(self._setting.population_size, n_trials - self._n_trials))
+            while len(self) < n_trials and not (is_over is not None and is_over()):
+                genomes = self.ask(min(self._setting.population_size, n_trials - len(self)))
                 if len(genomes) == 0:
                     logger.warning(
                         "study %r stops at %d of %d trials: no design that was not evaluated could be found among "
                         "the %d genomes of space %r",
-                        *(self.name, self._n_trials, n_trials, self.space.cardinality, self.space.name),
+                        *(self.name, len(self), n_trials, self.space.cardinality, self.space.name),
                     )
                     break
-                self._store_generation(evaluate(genomes))
+                limit = self._failure_limit(len(genomes))
+                self._store_generation(evaluated(evaluate, genomes, self.objectives, self.constraints, limit))
                 if progress is not None:
                     progress(self._progress(n_trials, time.perf_counter() - started))
-            if self.storage is not None and self._n_trials != self._store.n_published():
+            if self.storage is not None and len(self) != self._store.reading.n_published():
                 self._publish()
 
     def ask(self, n: int) -> NDArray[np.int64]:
@@ -218,11 +211,11 @@ class Study:
         asked = self._known
         asked = asked[self._is_fresh(asked)][:n]
         if len(asked) < n:
-            proposed = self._engine.ask(n - len(asked), self._generation)
+            proposed = self._engine.ask(n - len(asked), self._counts.n_generations)
             asked = np.concatenate([asked, self._improved(proposed)])
             asked = asked[self._is_fresh(asked)]
         if len(asked) < n:
-            rng = self._setting.generator(self._generation, "fill")
+            rng = self._setting.generator(self._counts.n_generations, "fill")
             filling = random_designs(self.space, n - len(asked), rng, self._is_fresh, taken=asked)
             asked = np.concatenate([asked, filling])
         self._asked = asked
@@ -232,13 +225,16 @@ class Study:
     def _improved(self, genomes: NDArray[np.int64]) -> NDArray[np.int64]:
         if self._improve is None or len(genomes) == 0:
             return genomes
-        return self.space.canonical(self._improve(genomes, self._setting.generator(self._generation, "improve")))
+        return self.space.canonical(
+            self._improve(genomes, self._setting.generator(self._counts.n_generations, "improve"))
+        )
 
     def tell(self, genomes: ArrayLike, evaluation: Evaluation | ArrayLike) -> None:
         """Stores the evaluation of the designs that `ask` returned, in their order, as one generation.
 
         Raises:
-            ValueError: These are not the designs asked for, or the evaluation is wrong.
+            ValueError: These are not the designs asked for, or the evaluation has a wrong shape.
+            TooManyFailuresError: More designs failed than max_failed_share allows; nothing is stored.
             StudyBusyError: Another process writes the file.
             StudyWriteError: The generation could not be written.
         """
@@ -250,15 +246,25 @@ class Study:
                     f"tell takes the designs of the last ask of study {self.name!r}, all of them and in their order: "
                     "ask again (another process may have told this generation meanwhile)"
                 )
-            self._store_generation(evaluation)
+            checked = checked_evaluation(evaluation, self.objectives, self.constraints, len(told))
+            self._failure_limit(len(told)).require(checked.failures)
+            self._store_generation(checked)
 
     def trials(self) -> Trials:
-        """Every evaluated design, by trial number."""
-        return self._store.trials()
+        """Every evaluated design, by trial number; failed ones are left out."""
+        return self._store.reading.trials()
+
+    def failures(self) -> Failures:
+        """Every design whose evaluation failed and why, by trial number."""
+        return self._store.reading.failures()
 
     def front(self) -> Trials:
         """Feasible non-dominated designs, best first objective first; empty while nothing is feasible."""
-        return self._front_of(self.trials())
+        points = self._store.reading.points()
+        is_best = points.is_feasible.copy()
+        is_best[is_best] = front.is_non_dominated(minimised(points.values[is_best], self.objectives))
+        best = self._store.reading.trials(points.number[is_best])
+        return best.select(np.lexsort(minimised(best.values, self.objectives).T[::-1]))
 
     def hypervolume(self) -> float:
         """Hypervolume of the feasible designs, by the objectives' reference points.
@@ -270,21 +276,24 @@ class Study:
 
     def hypervolume_by_generation(self) -> NDArray[np.float64]:
         """(G,) hypervolume of the designs evaluated up to the end of each generation."""
-        reference, trials = self._reference(), self.trials()
-        points = minimised(trials.values, self.objectives)
-        n_generations = int(trials.generation.max(initial=-1)) + 1
-        volumes = np.zeros(n_generations)
+        self._refresh()
+        reference, found = self._reference(), self._store.reading.points()
+        points = minimised(found.values, self.objectives)
+        volumes = np.zeros(self._counts.n_generations)
         front_points = points[:0]
-        for generation in range(n_generations):
-            is_new = trials.is_feasible & (trials.generation == generation)
+        for generation in range(len(volumes)):
+            is_new = found.is_feasible & (found.generation == generation)
             front_points = _merged(front_points, points[is_new])
             volumes[generation] = front.hypervolume(front_points, reference)
         return volumes
 
     def summary(self) -> str:
         """One or two sentences: how far the study is, its front and knee, or what keeps designs from feasibility."""
-        trials = self.trials()
-        return summary(self.name, trials, self._front_of(trials), self.objectives, self.constraints)
+        self._refresh()
+        counts, found = self._counts, self.front()
+        is_stuck = len(found) == 0 and counts.n_evaluated > 0
+        obstacle = hardest_constraint(self.trials(), self.constraints) if is_stuck else ""
+        return summary(self.name, counts, found, self.objectives, obstacle)
 
     def publish_dashboard(self) -> None:
         """Writes the thin Optuna study that optuna-dashboard shows into the same file, in place of the last one.
@@ -299,18 +308,29 @@ class Study:
         from studies.dashboard import publish
 
         publish(self)
-        self._store.set_published(self._n_trials)
+        self._store.set_published(len(self))
 
-    def _store_generation(self, evaluation: Evaluation | ArrayLike) -> None:
+    def _failure_limit(self, n_designs: int) -> FailureLimit:
+        """What may fail of the designs asked for last."""
+        n_trials = self._counts.n_trials
+        n_window = min(n_trials + n_designs, max(self._setting.population_size, LEAST_WINDOW, n_designs))
+        return FailureLimit(
+            study=self.name,
+            first_number=n_trials,
+            n_window=n_window,
+            n_failed_before=self._store.reading.n_failed_since(n_trials + n_designs - n_window),
+            max_share=self._max_failed_share,
+        )
+
+    def _store_generation(self, checked: CheckedEvaluation) -> None:
         """Stores the evaluation of the designs asked for last."""
         evaluation_s = time.perf_counter() - self._asked_at
-        genomes = self._asked
-        checked = checked_evaluation(evaluation, self.objectives, self.constraints, len(genomes), self._n_trials)
-        self._check_attributes(checked.attributes)
+        generation, genomes, n = self._counts.n_generations, self._asked, len(self._asked)
+        is_failed = np.isin(np.arange(n), list(checked.failures))
         broken = violations(checked.constraints, self.constraints)
-        trials = Trials(
-            number=np.arange(self._n_trials, self._n_trials + len(genomes)),
-            generation=np.full(len(genomes), self._generation),
+        designs = Trials(
+            number=np.arange(self._counts.n_trials, self._counts.n_trials + n),
+            generation=np.full(n, generation),
             keys=self.space.keys(genomes),
             genomes=genomes,
             values=checked.values,
@@ -318,39 +338,70 @@ class Study:
             is_feasible=np.all(broken <= 0, axis=1),
             attributes=checked.attributes,
         )
-        try:
-            self._engine.tell(self._results(trials), self._generation)
-            self._store.append(trials, self._engine.state(), evaluation_s)
-        except BaseException:
-            self._generation = -1  # the engine may be ahead of the file: the next use reads the file again
-            raise
-        self._count(trials)
+        trials, failed = designs.select(~is_failed), designs.select(is_failed)
+        failures = Failures(
+            number=failed.number,
+            generation=failed.generation,
+            keys=failed.keys,
+            genomes=failed.genomes,
+            reasons=list(checked.failures.values()),
+        )
+        if len(trials):
+            self._check_attributes(trials.attributes)
+        with interrupts_deferred():  # Ctrl-C must not throw away what has been evaluated
+            self._is_current = False  # the engine may be ahead of the file: after an error, the file is read again
+            if len(trials):
+                self._engine.tell(self._results(trials), generation)
+            has_state = self._counts.n_evaluated + len(trials) > 0
+            state = self._engine.state() if has_state else None
+            self._store.append(trials, failures, state, generation, evaluation_s)
+            self._count(trials, failures)
+        if len(failures):
+            logger.warning(
+                "study %r: %d of %d designs of generation %d failed; trial %d by %s",
+                *(self.name, len(failures), n, generation, failures.number[0], failures.reasons[0]),
+            )
+
+    def _count(self, trials: Trials, failures: Failures) -> None:
+        """Takes one more stored generation into account."""
+        self._keys.update(trials.keys, failures.keys)
+        self._counts = Counts(
+            n_generations=self._counts.n_generations + 1,
+            n_evaluated=self._counts.n_evaluated + len(trials),
+            n_feasible=self._counts.n_feasible + int(trials.is_feasible.sum()),
+            n_failed=self._counts.n_failed + len(failures),
+        )
+        if len(trials):
+            self._attribute_shapes = _shapes(trials.attributes)
+        if self._front_points is not None:
+            new_points = minimised(trials.values[trials.is_feasible], self.objectives)
+            self._front_points = _merged(self._front_points, new_points)
+        self._asked = self._known[:0]
+        self._is_current = True
 
     def _refresh(self) -> None:
-        """Reads the study back when the file holds other generations than this object knows."""
-        if self._store.n_generations() == self._generation:
-            return
-        self._keys.clear()
-        self._engine = make_engine(self._engine_name, self._setting)
-        self._front_points = self._front_points[:0]
-        self._n_trials = self._n_feasible = self._generation = 0
-        self._attribute_shapes = {}
-        trials, engine_state = self._store.trials_and_engine_state()
-        if len(trials) > 0:
-            self._engine.restore(self._results(trials), engine_state)
-            self._count(trials)
-        self._asked = self._known[:0]
+        """Reads the study back when the file holds other generations than this object knows.
 
-    def _count(self, trials: Trials) -> None:
-        """Takes stored trials into account: all of them, or those of one more generation."""
-        self._keys.update(trials.keys)
-        self._n_trials += len(trials)
-        self._n_feasible += int(trials.is_feasible.sum())
-        self._generation = int(trials.generation[-1]) + 1
-        self._attribute_shapes = _shapes(trials.attributes)
-        new_points = minimised(trials.values[trials.is_feasible], self.objectives)
-        self._front_points = _merged(self._front_points, new_points)
+        What is read is what the next generation needs: the keys of all designs, and the engine's population.
+        """
+        reading = self._store.reading
+        if self._is_current and reading.n_generations() == self._counts.n_generations:
+            return
+        self._is_current = False
+        self._engine = make_engine(self._engine_name, self._setting)
+        with self._store.file.snapshot():
+            self._counts = reading.counts()
+            self._keys.clear()
+            self._keys.update(reading.keys())
+            self._attribute_shapes = reading.attribute_shapes()
+            self._front_points = None
+            state = reading.engine_state()
+            if state is not None:
+                population = state.get("population")
+                numbers = None if population is None else np.array(population, dtype=np.int64)
+                self._engine.restore(self._results(reading.trials(numbers)), state)
         self._asked = self._known[:0]
+        self._is_current = True
 
     def _is_fresh(self, genomes: NDArray[np.int64]) -> NDArray[np.bool_]:
         seen = set()
@@ -368,13 +419,6 @@ class Study:
             violations=violations(trials.constraints, self.constraints),
         )
 
-    def _front_of(self, trials: Trials) -> Trials:
-        feasible = trials.select(trials.is_feasible)
-        points = minimised(feasible.values, self.objectives)
-        best = feasible.select(front.is_non_dominated(points))
-        order = np.lexsort(minimised(best.values, self.objectives).T[::-1])
-        return best.select(order)
-
     def _reference(self) -> NDArray[np.float64]:
         references = [objective.reference for objective in self.objectives]
         missing = [objective.name for objective in self.objectives if objective.reference is None]
@@ -386,12 +430,17 @@ class Study:
         return minimised(np.array(references, dtype=np.float64), self.objectives)
 
     def _progress(self, n_requested: int, elapsed_s: float) -> Progress:
+        if self._front_points is None:
+            found = self._store.reading.points()
+            points = minimised(found.values[found.is_feasible], self.objectives)
+            self._front_points = points[front.is_non_dominated(points)]
         has_reference = all(objective.reference is not None for objective in self.objectives)
         return Progress(
-            generation=self._generation - 1,
-            n_trials=self._n_trials,
+            generation=self._counts.n_generations - 1,
+            n_trials=self._counts.n_trials,
             n_requested=n_requested,
-            n_feasible=self._n_feasible,
+            n_feasible=self._counts.n_feasible,
+            n_failed=self._counts.n_failed,
             n_front=len(self._front_points),
             hypervolume=front.hypervolume(self._front_points, self._reference()) if has_reference else None,
             elapsed_s=elapsed_s,
@@ -400,7 +449,7 @@ class Study:
     def _check_attributes(self, attributes: Mapping[str, NDArray[np.float64]]) -> None:
         check_names("attribute", list(attributes))
         shapes = _shapes(attributes)
-        if self._generation > 0 and shapes != self._attribute_shapes:
+        if self._counts.n_evaluated > 0 and shapes != self._attribute_shapes:
             raise ValueError(
                 f"attributes must stay the same through study {self.name!r}: the first generation had "
                 f"{self._attribute_shapes} (name: number of columns), this one has {shapes}"
@@ -419,6 +468,7 @@ def _shapes(attributes: Mapping[str, NDArray[np.float64]]) -> dict[str, int | No
 def _check_quantities(name: str, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> None:
     if not name:
         raise ValueError("a study needs a name, got ''")
+    check_printable("study", name)
     if not objectives:
         raise ValueError(f"study {name!r} needs at least one objective, got none")
     check_names("objective", [objective.name for objective in objectives])

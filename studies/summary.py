@@ -1,29 +1,54 @@
-"""A study in a sentence or two."""
+"""How far a study is: in numbers, and in a sentence or two."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from studies.front import knee
 from studies.objective import Constraint, Objective, minimised, violations
+from studies.reading import Counts
 from studies.trials import Trials
 
 
-def summary(
-    name: str, trials: Trials, front: Trials, objectives: Sequence[Objective], constraints: Sequence[Constraint]
-) -> str:
-    """How far a study is, its front and knee; or, while nothing is feasible, what stands in the way."""
-    n_generations = int(trials.generation.max(initial=-1)) + 1
-    head = f"study {name!r}: {len(trials)} designs in {n_generations} generations"
-    if len(trials) == 0:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a study stands after a generation.
+
+    Attributes:
+        generation: The generation just stored, from 0.
+        n_requested: The n_trials that optimize was called with.
+        n_trials: Designs asked for and answered, failed ones among them.
+        n_failed: Designs whose evaluation failed.
+        n_front: Feasible non-dominated designs.
+        hypervolume: None while an objective has no reference.
+        elapsed_s: Since optimize was called.
+    """
+
+    generation: int
+    n_trials: int
+    n_requested: int
+    n_feasible: int
+    n_failed: int
+    n_front: int
+    hypervolume: float | None
+    elapsed_s: float
+
+
+def summary(name: str, counts: Counts, front: Trials, objectives: Sequence[Objective], obstacle: str) -> str:
+    """How far a study is, its front and knee; or, while nothing is feasible, the obstacle to that."""
+    head = f"study {name!r}: {counts.n_trials} designs in {counts.n_generations} generations"
+    if counts.n_failed:
+        head += f", {counts.n_failed} of them failed"
+    if counts.n_evaluated == 0:
         return f"{head}."
     if len(front) == 0:
-        return f"{head}, none of them feasible. {hardest_constraint(trials, constraints)}"
+        return f"{head}, none of them feasible. {obstacle}"
     chosen = front.values[knee(minimised(front.values, objectives))]
     at = ", ".join(f"{objective.name} {value:.6g}" for objective, value in zip(objectives, chosen, strict=True))
-    return f"{head}, {trials.is_feasible.sum()} feasible, {len(front)} on the front. Knee: {at}."
+    return f"{head}, {counts.n_feasible} feasible, {len(front)} on the front. Knee: {at}."
 
 
 def hardest_constraint(trials: Trials, constraints: Sequence[Constraint]) -> str:

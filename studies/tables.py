@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from studies.objective import check_printable
+from studies.schema import MIGRATIONS
 from studies.sqlite import SqliteFile, StudyFileError, quoted
-from studies.store import MIGRATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ def opened(path: str | Path) -> Iterator[SqliteFile]:
     require_file(path)
     file = SqliteFile(Path(path), MIGRATIONS)
     try:
-        yield file
+        with file.explained_errors():
+            yield file
     finally:
         file.close()
 
@@ -70,9 +72,10 @@ def name_of(file: SqliteFile, study_id: int) -> str:
 
 
 def require_free_name(file: SqliteFile, name: str, but_for: int = 0) -> None:
-    """ValueError when a study cannot have that name, because it is empty or another's than study `but_for`."""
+    """ValueError when a study cannot have that name: it is empty, not printable, or another's than study `but_for`."""
     if not name:
         raise ValueError("a study needs a name, got ''")
+    check_printable("study", name)
     row = file.connection.execute(
         "SELECT name FROM moco_studies WHERE name = ? AND study_id <> ?", (name, but_for)
     ).fetchone()

@@ -24,7 +24,7 @@ class Results:
     """Evaluated designs as an engine sees them.
 
     Attributes:
-        number: (B,) trial numbers.
+        number: (B,) trial numbers, increasing; those of failed designs are missing.
         genomes: (B, P) canonical genomes.
         values: (B, M) objectives, all minimised.
         violations: (B, K) normalised constraint violations, feasible where <= 0.
@@ -35,8 +35,11 @@ class Results:
     values: NDArray[np.float64]
     violations: NDArray[np.float64]
 
-    def select(self, rows: NDArray[np.int64]) -> Results:
-        """The results of some rows, in their order."""
+    def select(self, numbers: NDArray[np.int64]) -> Results:
+        """The results of some trial numbers, in their order; ValueError when one is missing."""
+        rows = np.searchsorted(self.number, numbers)
+        if len(numbers) and (rows.max() == len(self.number) or not np.array_equal(self.number[rows], numbers)):
+            raise ValueError(f"the engine knows trials that are not stored: {np.setdiff1d(numbers, self.number)}")
         return Results(
             number=self.number[rows],
             genomes=self.genomes[rows],
@@ -67,7 +70,7 @@ class Setting:
 
 
 class Engine(Protocol):
-    """A search engine. Trial numbers are row numbers of the study's results.
+    """A search engine.
 
     `ask` must not change what a later `ask` of the same generation returns: a generation whose evaluation was
     cut off is asked for again.
@@ -80,10 +83,13 @@ class Engine(Protocol):
         """Learn from the designs of that generation."""
 
     def state(self) -> dict[str, Any]:
-        """What the engine knows beyond the study's results: plain data for JSON."""
+        """What the engine knows beyond the study's results: plain data for JSON.
+
+        A list of trial numbers under "population" means that `restore` needs those results only.
+        """
 
     def restore(self, results: Results, state: dict[str, Any]) -> None:
-        """Go on from all results so far and the state stored with the last of them."""
+        """Go on from all results so far, or those of the population, and the state stored with the last of them."""
 
 
 def make_engine(name: str, setting: Setting) -> Engine:

@@ -47,7 +47,7 @@ class RandomEngine:
         """Random search learns nothing."""
 
     def state(self) -> dict[str, Any]:
-        return {}
+        return {"population": []}
 
     def restore(self, results: Results, state: dict[str, Any]) -> None:
         """Random search has nothing to go on from."""

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from spaces.space import ChoiceBlock, Space
-from studies import Objective, Study, StudyBusyError
+from studies import Objective, Study, StudyBusyError, TooManyFailuresError
 
 ROOT = Path(__file__).resolve().parents[2]
 SPACE = Space("s", tuple(ChoiceBlock(f"x{i}", tuple(range(16)), is_ordered=True) for i in range(30)))
@@ -115,7 +115,7 @@ def test_two_studies_of_one_process_do_not_write_at_once(tmp_path: Path) -> None
             inner.optimize(evaluate, 20)
             return evaluate(genomes)
 
-        with pytest.raises(StudyBusyError, match=f"is being written by process {os.getpid()}"):
+        with pytest.raises(TooManyFailuresError, match=f"is being written by process {os.getpid()}"):
             outer.optimize(nested, 20)
 
 

@@ -151,7 +151,7 @@ def test_a_copy_is_whole_and_goes_on(truss: Any, tmp_path: Path, same: Callable[
     with truss.study(file, population_size=10, seed=3) as study:
         study.optimize(truss.evaluate, 50)
     with truss.study(target, name="copy", population_size=10, seed=3) as study:
-        assert study._store.n_published() == 30
+        assert study._store.reading.n_published() == 30
         study.optimize(truss.evaluate, 50)
     same(trials_of(target, "copy"), trials_of(file, "test"))
 
@@ -207,6 +207,7 @@ def test_nothing_changes_when_something_is_in_the_way(truss: Any, tmp_path: Path
         (lambda: rename_study(file, "test", "Other"), "has a study 'other' already: give another name"),
         (lambda: copy_study(file, "test", file), "has a study 'test' already: give another name"),
         (lambda: rename_study(file, "test", ""), "a study needs a name, got ''"),
+        (lambda: rename_study(file, "test", "a\nb"), r"study names must be printable, got 'a\\nb'"),
         (lambda: copy_study(file, "test", file, ""), "a study needs a name, got ''"),
         (lambda: rename_study(file, "test", "mine"), "holds a table or view 'trials_mine' already"),
         (lambda: copy_study(file, "test", file, "mine"), "holds a table or view 'trials_mine' already"),
@@ -268,7 +269,7 @@ def test_a_space_of_an_unknown_kind_is_copied_but_not_opened(truss: Any, tmp_pat
 
 @settings(max_examples=8, deadline=None)
 @given(
-    name=st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=8),
+    name=st.text(min_size=1, max_size=8).filter(str.isprintable),
     n_choices=st.lists(st.integers(1, 300), min_size=1, max_size=4),
     sizes=st.lists(st.integers(1, 6), min_size=1, max_size=3),
     columns=st.integers(0, 3),
@@ -279,14 +280,17 @@ def test_a_copy_reads_the_same(name: str, n_choices: list[int], sizes: list[int]
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as folder:
         file, other = Path(folder) / "a.db", Path(folder) / "b.db"
-        with Study(name, space, [Objective(name="f"), Objective(name="g", direction="max")], storage=file) as study:
+        with Study(
+            name, space, [Objective(name="f"), Objective(name="g", direction="max")], storage=file, max_failed_share=1.0
+        ) as study:
             for size in sizes:
                 genomes = study.ask(size)
                 if len(genomes) == 0:
                     break
                 attributes = {"spread": rng.random(len(genomes)), "parts": rng.random((len(genomes), columns))}
-                study.tell(genomes, Evaluation(rng.random((len(genomes), 2)), attributes=attributes))
-            trials = study.trials()
+                failures = {row: f"reason {row}" for row in np.flatnonzero(rng.random(len(genomes)) < 0.3).tolist()}
+                study.tell(genomes, Evaluation(rng.random((len(genomes), 2)), None, attributes, failures))
+            trials, failed = study.trials(), study.failures()
         copy_study(file, name, other, "x" + name)
         rename_study(other, "x" + name, name)
         again = trials_of(other, name)
@@ -297,6 +301,15 @@ def test_a_copy_reads_the_same(name: str, n_choices: list[int], sizes: list[int]
         assert list(again.attributes) == list(trials.attributes)
         for attribute, values in trials.attributes.items():
             np.testing.assert_array_equal(again.attributes[attribute], values)
+        with open_study(other, name) as study:
+            assert study.failures().reasons == failed.reasons
         assert contents(file)[""] == contents(other)[""]
-        for table in ("moco_quantities", "moco_generations", "moco_values", "moco_engine_states", "moco_studies"):
+        for table in (
+            *("moco_failures", "moco_trials", "moco_breakdowns"),
+            "moco_quantities",
+            "moco_generations",
+            "moco_values",
+            "moco_engine_states",
+            "moco_studies",
+        ):
             assert contents(file)[table] == contents(other)[table]

@@ -21,6 +21,7 @@ from studies import (
     ENGINES,
     Constraint,
     Evaluation,
+    Failures,
     Merged,
     Objective,
     Study,
@@ -30,7 +31,7 @@ from studies import (
     merge_studies,
     open_study,
 )
-from studies.assemble import engine_state
+from studies.assemble import engine_state, some_failures
 from studies.front import is_non_dominated
 from studies.merge import joined
 from studies.objective import minimised
@@ -105,7 +106,7 @@ def test_the_engine_knows_what_it_would_have_known(
     """Told a study's own generations again, an engine has the state that the study stored."""
     with truss.study(tmp_path / "study.db", population_size=15, engine=engine) as study:
         run(study, truss.evaluate, 15, 4)
-        state = study._store.trials_and_engine_state()[1]
+        state = study._store.reading.engine_state()
     stored = stored_study(tmp_path / "study.db", "test")
     assert engine_state(stored.record, stored.space, stored.trials) == state
 
@@ -113,7 +114,7 @@ def test_the_engine_knows_what_it_would_have_known(
 def test_the_best_of_all_islands_are_parents(truss: Any, islands: list[tuple[Path, str]], tmp_path: Path) -> None:
     merge_studies(tmp_path / "merged.db", "merged", islands)
     with open_study(tmp_path / "merged.db", "merged") as study:
-        population = study._store.trials_and_engine_state()[1]["population"]
+        population = study._store.reading.engine_state()["population"]  # type: ignore[index]
         trials, front = study.trials(), study.front()
     assert len(population) == 10
     assert is_non_dominated(minimised(trials.values[population], truss.objectives)).all()
@@ -128,7 +129,8 @@ def test_the_parts_of_a_study_are_the_study(cuts: list[int], n_repeats: int, see
     rng = np.random.default_rng(seed)
     generation = np.repeat(np.arange(5), rng.integers(1, 5, 5))
     n = len(generation)
-    whole = Trials(
+    is_failed = rng.random(n) < 0.3
+    trials = Trials(
         number=np.arange(n),
         generation=generation,
         keys=[f"{row}" for row in range(n)],
@@ -138,22 +140,59 @@ def test_the_parts_of_a_study_are_the_study(cuts: list[int], n_repeats: int, see
         is_feasible=rng.random(n) < 0.5,
         attributes={"a": rng.random(n), "b": rng.random((n, 3))},
     )
+    failures = Failures(
+        number=trials.number,
+        generation=generation,
+        keys=trials.keys,
+        genomes=trials.genomes,
+        reasons=[f"reason {row}" for row in range(n)],
+    )
+    whole = trials.select(~is_failed), some_failures(failures, is_failed)
     parts = []
     for start, end in pairwise([0, *sorted(cuts), 5]):
         is_in = (generation >= start) & (generation < end)
-        rows = np.concatenate([np.flatnonzero(generation < start)[:n_repeats], np.flatnonzero(is_in)])
-        own = np.where(is_in[rows], generation[rows], -1)
-        part = whole.select(rows)
-        part = replace(part, number=np.arange(len(rows)), generation=np.unique(own, return_inverse=True)[1])
-        parts.append(part)
-    merged, places = joined(parts)
-    for field in ("number", "generation", "genomes", "values", "constraints", "is_feasible"):
-        np.testing.assert_array_equal(getattr(merged, field), getattr(whole, field))
-    assert merged.keys == whole.keys
-    for name, values in whole.attributes.items():
-        np.testing.assert_array_equal(merged.attributes[name], values)
-    for part, place in zip(parts, places, strict=True):
-        assert [merged.keys[number] for number in place.number] == part.keys
+        is_in |= (np.cumsum(generation < start) <= n_repeats) & (generation < start)
+        own_number = np.cumsum(is_in) - 1
+        own_generation = np.cumsum(
+            np.diff(np.where(is_in, np.where(generation < start, -1, generation), -1), prepend=-1) > 0
+        )
+        own = {"number": own_number, "generation": own_generation}
+        of_trials, of_failures = replace(trials, **own), replace(failures, **own)
+        parts.append((of_trials.select(is_in & ~is_failed), some_failures(of_failures, is_in & is_failed)))
+    merged = joined(parts)
+    for got, expected in zip((merged.trials, merged.failures), whole, strict=True):
+        for field in ("number", "generation", "genomes"):
+            np.testing.assert_array_equal(getattr(got, field), getattr(expected, field))
+        assert got.keys == expected.keys
+    for field in ("values", "constraints", "is_feasible"):
+        np.testing.assert_array_equal(getattr(merged.trials, field), getattr(whole[0], field))
+    for name, values in whole[0].attributes.items():
+        np.testing.assert_array_equal(merged.trials.attributes[name], values)
+    assert merged.failures.reasons == whole[1].reasons
+    assert merged.n_generations == 5
+
+
+def test_what_failed_in_one_place_and_not_in_another_has_not_failed(tmp_path: Path) -> None:
+    space = Space("s", (ChoiceBlock("a", (0, 1, 2, 3)),))
+    known = {"a": [0, 1, 2], "b": [1, 2, 3]}
+    failing = {"a": {0: "broke", 1: "no memory"}, "b": {1: "broke again", 2: "too"}}
+    for name in known:
+        settings: dict[str, Any] = {"storage": tmp_path / f"{name}.db", "max_failed_share": 1.0}
+        with Study(name, space, [Objective(name="f")], known=np.array(known[name])[:, None], **settings) as study:
+            genomes = study.ask(3)
+            study.tell(genomes, Evaluation(genomes, failures=failing[name]))
+    assert merge_studies(tmp_path / "m.db", "m", [(tmp_path / "a.db", "a"), (tmp_path / "b.db", "b")]) == Merged(
+        n_trials=4, n_repeated=2
+    )
+    stored = stored_study(tmp_path / "m.db", "m")
+    assert stored.trials.genomes[:, 0].tolist() == [2, 1]
+    assert stored.trials.number.tolist() == [1, 2]
+    assert stored.failures.genomes[:, 0].tolist() == [0, 3]
+    assert stored.failures.number.tolist() == [0, 3]
+    assert stored.failures.reasons == ["broke", "too"]
+    with open_study(tmp_path / "m.db", "m") as study:
+        assert len(study) == 4
+        assert study.ask(3).shape == (0, 1)
 
 
 def test_into_the_file_of_a_source(truss: Any, islands: list[tuple[Path, str]], same: Callable[..., None]) -> None:
@@ -179,29 +218,6 @@ def test_studies_without_trials_merge(truss: Any, tmp_path: Path, run: Callable[
         run(study, truss.evaluate, 5)
     sources = [(tmp_path / "a.db", "test"), (tmp_path / "c.db", "test")]
     assert merge_studies(tmp_path / "b.db", "n", sources).n_trials == 5
-
-
-def test_rows_of_further_tables_come_along(truss: Any, tmp_path: Path, run: Callable[..., None]) -> None:
-    """A table that a later version adds, with trials, generations or keys of its own."""
-    script = (
-        "CREATE TABLE moco_remarks (study_id INTEGER NOT NULL, number INTEGER NOT NULL, generation INTEGER, "
-        "remark TEXT, PRIMARY KEY (study_id, number)) STRICT"
-    )
-    for name in ("a", "b"):
-        with truss.study(tmp_path / f"{name}.db", seed=ord(name), population_size=5) as study:
-            run(study, truss.evaluate, 5, 2)
-        with closing(sqlite3.connect(tmp_path / f"{name}.db")) as connection:
-            connection.execute(script)
-            connection.execute("INSERT INTO moco_remarks VALUES (1, 7, 1, ?)", (name,))
-            connection.commit()
-    truss.study(tmp_path / "m.db", name="other").close()
-    with closing(sqlite3.connect(tmp_path / "m.db")) as connection:
-        connection.execute(script)
-    merge_studies(tmp_path / "m.db", "m", [(tmp_path / "a.db", "test"), (tmp_path / "b.db", "test")])
-    a, m = stored_study(tmp_path / "b.db", "test").trials, stored_study(tmp_path / "m.db", "m").trials
-    with closing(sqlite3.connect(tmp_path / "m.db")) as connection:
-        rows = connection.execute("SELECT * FROM moco_remarks ORDER BY number").fetchall()
-    assert rows == [(2, 7, 1, "a"), (2, m.keys.index(a.keys[7]), 3, "b")]
 
 
 def test_other_questions_are_refused(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_violations_are_shares_of_the_limit() -> None:
 
 
 def test_plain_values_are_an_evaluation() -> None:
-    checked = checked_evaluation([[1, 2], [3, 4]], [COST, GAIN], [], n_designs=2, first_number=0)
+    checked = checked_evaluation([[1, 2], [3, 4]], [COST, GAIN], [], n_designs=2)
     assert checked.values.dtype == np.float64
     assert checked.constraints.shape == (2, 0)
 
@@ -40,9 +40,10 @@ def test_plain_values_are_an_evaluation() -> None:
         ([1.0, 2.0], r"objective values must have shape \(2, 2\).*got \(2,\)"),
         ([[1.0, 2.0], [3.0, 4.0]], r"has constraints \(area_mm2\): evaluate must return Evaluation"),
         (Evaluation([[1.0, 2.0], [3.0, 4.0]], [[1.0]]), r"constraint values must have shape \(2, 1\)"),
-        (Evaluation([[1.0, 2.0], [np.nan, 4.0]], [[1.0], [1.0]]), "objective 'cost' of trial 41 is nan"),
-        (Evaluation([[1.0, np.inf], [3.0, 4.0]], [[1.0], [1.0]]), "objective 'gain' of trial 40 is inf"),
-        (Evaluation([[1.0, 2.0], [3.0, 4.0]], [[1.0], [-np.inf]]), "constraint 'area_mm2' of trial 41 is -inf"),
+        (
+            Evaluation([[1.0, 2.0], [3.0, 4.0]], [[1.0], [1.0]], failures={2: "out of memory"}),
+            r"failures must be named by row, 0 to 1, got 2 \(out of memory\)",
+        ),
         (
             Evaluation([[1.0, 2.0], [3.0, 4.0]], [[1.0], [1.0]], {"auc": [0.5]}),
             r"attribute 'auc' must have shape \(2,\) or \(2, C\), one row a design, got \(1,\)",
@@ -51,12 +52,25 @@ def test_plain_values_are_an_evaluation() -> None:
 )
 def test_wrong_evaluations_are_named(evaluation: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        checked_evaluation(evaluation, [COST, GAIN], [AREA], n_designs=2, first_number=40)  # type: ignore[arg-type]
+        checked_evaluation(evaluation, [COST, GAIN], [AREA], n_designs=2)  # type: ignore[arg-type]
+
+
+def test_what_is_not_finite_has_failed() -> None:
+    values = [[1.0, 2.0], [np.nan, 4.0], [1.0, np.inf], [3.0, 4.0], [1.0, 1.0], [np.nan, np.nan]]
+    limited = [[1.0], [1.0], [1.0], [-np.inf], [1.0], [1.0]]
+    evaluation = Evaluation(values, limited, failures={np.int64(4): "out of memory", 5: "no such cell"})
+    assert checked_evaluation(evaluation, [COST, GAIN], [AREA], n_designs=6).failures == {
+        1: "cost is nan",
+        2: "gain is inf",
+        3: "area_mm2 is -inf",
+        4: "out of memory",
+        5: "no such cell",
+    }
 
 
 def test_constraints_that_were_not_declared_are_refused() -> None:
     with pytest.raises(ValueError, match=r"constraint values must have shape \(1, 0\).*\(none\), got \(1, 1\)"):
-        checked_evaluation(Evaluation([[1.0]], [[1.0]]), [COST], [], n_designs=1, first_number=0)
+        checked_evaluation(Evaluation([[1.0]], [[1.0]]), [COST], [], n_designs=1)
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def range_of(n: int) -> tuple[int, ...]:
     [
         (write_pickle, r"study\.db is not a SQLite file: give another path, or move it away"),
         (write_foreign, r"study\.db is a SQLite file of something else \(it holds songs\): give another path"),
-        (write_newer, r"was written by a newer version \(schema 99, this one knows 1\): update moco"),
+        (write_newer, r"was written by a newer version \(schema 99, this one knows 2\): update moco"),
         (write_truncated, r"study\.db is damaged or cut short \(.*\): restore it from a copy"),
         (lambda path: path.mkdir(), r"study\.db is a folder: give the path of a file in it"),
     ],
