@@ -64,7 +64,7 @@ def write_study(
 
 
 def engine_state(record: StudyRecord, space: Space, trials: Trials) -> dict[str, Any] | None:
-    """The state of a study's engine that was told these trials, a population at a time; None when there are none.
+    """The state of a study's engine that was told these generations; None when there are none.
 
     Raises:
         ValueError: The engine cannot work on this study.
@@ -84,8 +84,8 @@ def engine_state(record: StudyRecord, space: Space, trials: Trials) -> dict[str,
         values=minimised(trials.values, record.objectives),
         violations=violations(trials.constraints, record.constraints),
     )
-    for generation, start in enumerate(range(0, len(trials), record.population_size)):
-        engine.tell(results.select(trials.number[start : start + record.population_size]), generation)
+    for generation in np.unique(trials.generation).tolist():
+        engine.tell(results.select(trials.number[trials.generation == generation]), generation)
     return engine.state() if len(trials) else None
 
 

@@ -85,16 +85,16 @@ def trials_frame(stored: StoredStudy) -> polars.DataFrame:
 def plain_choices(block: ChoiceBlock) -> tuple[Plain, ...]:
     """The choices of a block as words, numbers or flags that differ from each other.
 
-    A tuple becomes its JSON text, "[0, 2]". Where two would read alike, every one becomes text, at last with its index.
+    A tuple becomes its JSON text, "[0, 2]". Where two would be equal, every one becomes text; where two would read
+    alike, text with its index.
     """
     choices: tuple[Plain, ...] = tuple(
         choice if isinstance(choice, str | int | float | bool) else json.dumps(choice) for choice in block.choices
     )
-    if len(set(choices)) < len(choices):  # True is 1
-        choices = tuple(choice if isinstance(choice, str) else json.dumps(choice) for choice in block.choices)
-    if len(set(choices)) < len(choices):
-        choices = tuple(f"{index}: {choice}" for index, choice in enumerate(choices))
-    return choices
+    texts = tuple(_text(choice) for choice in choices)
+    if len(set(texts)) < len(texts):
+        return tuple(f"{index}: {text}" for index, text in enumerate(texts))
+    return choices if len(set(choices)) == len(choices) else texts  # True is 1
 
 
 def choice_index(block: ChoiceBlock, value: Any) -> int | None:
@@ -121,15 +121,16 @@ def _column_of(block: ChoiceBlock, indices: list[int]) -> polars.Series:
 
     plain = plain_choices(block)
     kinds = {type(choice) for choice in plain}
+    dtype: Any
     if kinds == {bool}:
-        dtype: Any = polars.Boolean
-    elif kinds == {int} and all(-(2**63) <= choice < 2**63 for choice in plain if isinstance(choice, int)):
-        dtype = polars.Int64
-    elif kinds <= {int, float}:
-        plain, dtype = tuple(float(choice) for choice in plain), polars.Float64
+        dtype = polars.Boolean
+    elif kinds <= {int, float} and all(abs(choice) < 2**53 for choice in plain if isinstance(choice, int)):
+        dtype = polars.Int64 if kinds == {int} else polars.Float64
+        plain = tuple(choice if kinds == {int} else float(choice) for choice in plain)
     else:
-        plain, dtype = (
-            tuple(choice if isinstance(choice, str) else json.dumps(choice) for choice in plain),
-            polars.String,
-        )
+        dtype, plain = polars.String, tuple(_text(choice) for choice in plain)
     return polars.Series([plain[index] for index in indices], dtype=dtype)
+
+
+def _text(choice: Plain) -> str:
+    return choice if isinstance(choice, str) else json.dumps(choice)

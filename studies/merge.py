@@ -55,7 +55,7 @@ def merge_studies(file: str | Path, new_name: str, sources: Sequence[tuple[str |
 
     Trials and generations follow each other in the order of the sources. A design that occurs again is kept once, the
     first time; one that failed in one source and not in another has not failed. Engine, seed and population size are
-    those of the first source; its engine is told every trial, a population at a time, and so chooses among all of them.
+    those of the first source; its engine is told every generation, and so chooses its parents among all of them.
 
     Args:
         file: Made when it is missing; may be that of a source.
