@@ -33,16 +33,17 @@ def list_(file: StudyFile) -> None:
             str(info.population_size),
             f"{info.n_generations:,}",
             f"{info.n_trials:,}",
+            f"{info.n_failed:,}",
             f"{info.n_feasible:,}",
             info.created_at,
         )
         for info in list_studies(_file(file))
     ]
-    header = ("study", "engine", "seed", "population", "generations", "trials", "feasible", "created (UTC)")
+    header = ("study", "engine", "seed", "population", "generations", "trials", "failed", "feasible", "created (UTC)")
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
     for row in (header, *rows):
         cells = [
-            cell.ljust(width) if column in (0, 1, 7) else cell.rjust(width)
+            cell.ljust(width) if column in (0, 1, 8) else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         typer.echo("  ".join(cells).rstrip())
