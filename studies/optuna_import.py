@@ -25,6 +25,7 @@ from studies.optuna_question import CONSTRAINED, REASON, question_of
 from studies.record import StudyRecord
 from studies.schema import MIGRATIONS
 from studies.sqlite import BUSY_TIMEOUT_S, SqliteFile, StudyFileError
+from studies.stored import open_study
 from studies.tables import require_free_name
 from studies.trials import Failures, Trials
 
@@ -81,6 +82,7 @@ def import_optuna(
         ValueError: There is no such Optuna study, no trial fits, the name is taken, or an argument is wrong.
         StudyFileError: A file cannot be used.
         StudyBusyError: Another process writes the study file.
+        StudyWriteError: Optuna could not write the dashboard's study; ours is whole without it.
     """
     with _storage(source) as storage:
         names = optuna.get_all_study_names(storage)
@@ -124,6 +126,8 @@ def import_optuna(
             write_study(target, record, space, table, failures, seconds, times)
     finally:
         target.close()
+    with open_study(file, record.name) as written:
+        written.publish_dashboard()
     return Imported(n_trials=len(taken), left_out=left_out)
 
 
