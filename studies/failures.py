@@ -11,15 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from studies.objective import CheckedEvaluation, Constraint, Evaluation, Objective, checked_evaluation
+from studies.objective import CheckedEvaluation, Constraint, Evaluation, Objective, checked_evaluation, storable
 
 logger = logging.getLogger(__name__)
 
 Evaluate = Callable[[NDArray[np.int64]], Evaluation | ArrayLike]
 LEAST_WINDOW = 20
 """Designs over which failures are counted at least: a few odd ones must not end a search of small generations."""
-LONGEST_REASON = 2000
-"""Characters."""
 
 
 class TooManyFailuresError(RuntimeError):
@@ -90,8 +88,7 @@ def evaluated(
 
 def reason_of(error: Exception) -> str:
     """An exception in words, as it is stored: the type and the message."""
-    text = "".join(traceback.format_exception_only(error)).strip()
-    return text.encode(errors="replace").decode()[:LONGEST_REASON]
+    return storable("".join(traceback.format_exception_only(error)).strip())
 
 
 def _evaluated_one_by_one(

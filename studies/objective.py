@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 Direction = Literal["min", "max"]
 Values = NDArray[np.float64]
 
+LONGEST_REASON = 2000
+"""Characters."""
+
 RESERVED_NAMES = ("number", "generation", "key", "is_feasible")
 
 
@@ -121,8 +124,13 @@ def checked_evaluation(
     for row, reason in evaluation.failures.items():
         if not 0 <= row < n_designs:
             raise ValueError(f"failures must be named by row, 0 to {n_designs - 1}, got {row!r} ({reason})")
-        failures[int(row)] = str(reason)
+        failures[int(row)] = storable(str(reason)) or "no reason given"
     return CheckedEvaluation(values, limited, attributes, dict(sorted(failures.items())))
+
+
+def storable(reason: str) -> str:
+    """A reason in letters that can be stored, and not too many."""
+    return reason.encode(errors="replace").decode()[:LONGEST_REASON]
 
 
 def check_names(role: str, names: Sequence[str]) -> None:

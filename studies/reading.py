@@ -79,15 +79,26 @@ class StudyReading:
         self._file = file
         self._n_blocks = n_blocks
         self.study_id = 0
-        with self._undamaged():
+        with self.undamaged():
             rows = self._execute("SELECT study_id, genome_dtype FROM moco_studies WHERE name = ?2", name).fetchall()
             ((self.study_id, dtype),) = rows
             self.genome_dtype = np.dtype(GENOME_DTYPES[GENOME_DTYPES.index(dtype)])
 
+    @contextmanager
+    def undamaged(self) -> Iterator[None]:
+        """What cannot be read as it was written is damage: StudyFileError names the file."""
+        try:
+            with self._file.explained_errors():
+                yield
+        except StudyFileError:
+            raise
+        except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError) as error:
+            raise StudyFileError(f"{self._file.path} is damaged ({error}): restore it from a copy") from error
+
     def record(self) -> StudyRecord:
         """What the study asked."""
         columns = "name, space, space_digest, engine, seed, population_size, digests"
-        with self._undamaged():
+        with self.undamaged():
             ((name, space_json, space_digest, engine, seed, population_size, digests),) = self._execute(
                 f"SELECT {columns} FROM moco_studies WHERE study_id = ?1"
             ).fetchall()
@@ -110,7 +121,7 @@ class StudyReading:
 
     def quantities(self, role: str) -> list[Quantity]:
         """Objectives, constraints, attributes or breakdowns, in their order."""
-        with self._undamaged():
+        with self.undamaged():
             rows = self._execute(
                 "SELECT position, name, unit, direction, reference_value, limit_value, n_columns "
                 "FROM moco_quantities WHERE study_id = ?1 AND role = ?2 ORDER BY position",
@@ -136,7 +147,7 @@ class StudyReading:
 
     def counts(self) -> Counts:
         """How much the study holds."""
-        with self._file.snapshot(), self._undamaged():
+        with self._file.snapshot(), self.undamaged():
             counts = Counts(
                 n_generations=self.n_generations(),
                 n_evaluated=self._number("SELECT count(*) FROM moco_trials WHERE study_id = ?1"),
@@ -151,12 +162,12 @@ class StudyReading:
     def keys(self) -> set[str]:
         """Keys of every design asked for and answered."""
         query = "SELECT key FROM moco_trials WHERE study_id = ?1 UNION ALL SELECT key FROM moco_failures"
-        with self._undamaged():
+        with self.undamaged():
             return {key for (key,) in self._execute(f"{query} WHERE study_id = ?1")}
 
     def engine_state(self) -> dict[str, Any] | None:
         """The engine's state after the last generation; None while it has been told nothing."""
-        with self._undamaged():
+        with self.undamaged():
             rows = self._execute("SELECT state, checksum FROM moco_engine_states WHERE study_id = ?1").fetchall()
             if not rows:
                 return None
@@ -167,7 +178,7 @@ class StudyReading:
 
     def points(self) -> Points:
         """Objectives of every trial, by number; nothing else is read."""
-        with self._file.snapshot(), self._undamaged():
+        with self._file.snapshot(), self.undamaged():
             columns, n_objectives = "number, generation, is_feasible", len(self.quantities("objective"))
             trials = self._table(f"SELECT {columns} FROM moco_trials WHERE study_id = ?1 ORDER BY number", 3, np.int64)
             values = self._table(
@@ -188,7 +199,7 @@ class StudyReading:
         Raises:
             StudyFileError: A trial is missing or not what was stored.
         """
-        with self._file.snapshot(), self._undamaged():
+        with self._file.snapshot(), self.undamaged():
             if numbers is None:
                 query = "SELECT number FROM moco_trials WHERE study_id = ?1 ORDER BY number"
                 numbers = self._table(query, 1, np.int64)[:, 0]
@@ -198,7 +209,7 @@ class StudyReading:
 
     def failures(self) -> Failures:
         """Every failed design, by number."""
-        with self._file.snapshot(), self._undamaged():
+        with self._file.snapshot(), self.undamaged():
             rows = self._execute(
                 "SELECT number, generation, key, genome, reason, checksum FROM moco_failures WHERE study_id = ?1"
                 " ORDER BY number"
@@ -261,22 +272,11 @@ class StudyReading:
         return np.fromiter(self._execute(query), dtype=np.dtype((dtype, n_columns)))
 
     def _number(self, query: str, *parameters: Any) -> int:
-        with self._undamaged():
+        with self.undamaged():
             return int(self._execute(query, *parameters).fetchone()[0])
 
     def _execute(self, query: str, *parameters: Any) -> Any:
         return self._file.connection.execute(query, (self.study_id, *parameters))
-
-    @contextmanager
-    def _undamaged(self) -> Iterator[None]:
-        """What cannot be read as it was written is damage: StudyFileError names the file."""
-        try:
-            with self._file.explained_errors():
-                yield
-        except StudyFileError:
-            raise
-        except (ValueError, TypeError, KeyError, OverflowError) as error:
-            raise StudyFileError(f"{self._file.path} is damaged ({error}): restore it from a copy") from error
 
 
 def _require_same(numbers: NDArray[np.int64], stored: list[int | None], computed: list[int]) -> None:

@@ -159,7 +159,7 @@ class SqliteFile:
                 f"{self.path} is a SQLite file of something else (it holds {', '.join(sorted(tables)[:5])}): "
                 "give another path"
             )
-        (finding,) = self.connection.execute("PRAGMA quick_check(1)").fetchone()
+        (finding,) = self.connection.execute("PRAGMA integrity_check(1)").fetchone()
         if finding != "ok":
             raise StudyFileError(f"{self.path} is damaged or cut short ({finding}): restore it from a copy")
         (version,) = self.connection.execute("SELECT coalesce(max(version), 0) FROM moco_migrations").fetchone()

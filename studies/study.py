@@ -389,7 +389,7 @@ class Study:
             return
         self._is_current = False
         self._engine = make_engine(self._engine_name, self._setting)
-        with self._store.file.snapshot():
+        with self._store.file.snapshot(), reading.undamaged():
             self._counts = reading.counts()
             self._keys.clear()
             self._keys.update(reading.keys())
@@ -397,8 +397,7 @@ class Study:
             self._front_points = None
             state = reading.engine_state()
             if state is not None:
-                population = state.get("population")
-                numbers = None if population is None else np.array(population, dtype=np.int64)
+                numbers = np.array(state["population"], dtype=np.int64) if "population" in state else None
                 self._engine.restore(self._results(reading.trials(numbers)), state)
         self._asked = self._known[:0]
         self._is_current = True
