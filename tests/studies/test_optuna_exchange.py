@@ -22,6 +22,7 @@ from studies import Evaluation, Objective, Study, StudyFileError, copy_study, op
 from studies.engines.optuna import quiet_optuna
 from studies.optuna_export import distribution_of, export_optuna, frozen_trials
 from studies.optuna_import import import_optuna, optuna_studies
+from studies.optuna_question import Question, question_of
 from studies.optuna_rows import add_trials, knows_tables
 from studies.stored import stored_study
 
@@ -149,7 +150,7 @@ def test_there_and_back(truss: Any, file: Path, tmp_path: Path, same: Callable[.
         np.testing.assert_array_equal(back.ask(10), study.ask(10))  # the engine knows the same
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(
     name=st.text(min_size=1, max_size=6).filter(str.isprintable),
     n_choices=st.lists(st.integers(1, 5), min_size=1, max_size=4),
@@ -309,12 +310,21 @@ def test_what_cannot_be_imported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["not JSON", "[]", "{}", '{"space": 3}', '{"space": "{}", "objectives": []}'])
-def test_a_question_that_cannot_be_understood(tmp_path: Path, text: str) -> None:
-    foreign_study(tmp_path / "optuna.db")
-    with optuna_file(tmp_path / "optuna.db") as storage:
-        optuna.load_study(study_name="foreign", storage=storage).set_user_attr("moco", text)
+def test_a_question_that_cannot_be_understood(text: str) -> None:
+    with quiet_optuna():
+        study = optuna.create_study(study_name="foreign")
+    study.set_user_attr("moco", text)
     with pytest.raises(ValueError, match="attribute 'moco' of Optuna study 'foreign' does not say what a study asked"):
-        import_optuna(tmp_path / "optuna.db", "foreign", tmp_path / "study.db", SPACE)
+        question_of(study)
+
+
+def test_a_study_says_nothing_of_itself() -> None:
+    with quiet_optuna():
+        assert question_of(optuna.create_study()).objectives == ("value",)
+        study = optuna.create_study(directions=["minimize", "maximize"])
+        assert question_of(study) == Question(objectives=("value_0", "value_1"))
+        study.set_metric_names(["a", "b"])
+    assert question_of(study).objectives == ("a", "b")
 
 
 def test_an_export_replaces_nothing(file: Path, tmp_path: Path) -> None:

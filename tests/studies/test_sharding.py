@@ -21,8 +21,9 @@ def odd(genomes: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.column_stack([genomes @ np.arange(1, genomes.shape[1] + 1), genomes[:, 0]]).astype(float)
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2, 7, -1])
-@pytest.mark.parametrize("backend", ["threading", "loky", None])
+@pytest.mark.parametrize(
+    ("backend", "n_jobs"), [("threading", 1), ("threading", 2), ("threading", 7), ("loky", 2), (None, 1)]
+)
 def test_results_do_not_depend_on_shards(truss: Any, backend: str | None, n_jobs: int) -> None:
     genomes = truss.space.sample(np.random.default_rng(0), 23)
     whole = truss.evaluate(genomes)
