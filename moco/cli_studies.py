@@ -155,7 +155,8 @@ def import_(
     left out, and why.
     """
     from spaces import read_space
-    from studies.optuna_import import import_optuna, optuna_studies
+    from studies.optuna_import import import_optuna
+    from studies.optuna_source import optuna_studies
     from studies.stored import stored_study
 
     if like is not None and space is not None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +11,17 @@ from typing import Any
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from spaces.space import Space
 from studies.assemble import write_study
-from studies.engines.optuna import quiet_optuna
 from studies.exchange import choice_index
 from studies.objective import RESERVED_NAMES, Constraint, Objective, check_names, violations
 from studies.optuna_question import CONSTRAINED, REASON, question_of
+from studies.optuna_source import optuna_storage
 from studies.record import StudyRecord
 from studies.schema import MIGRATIONS
-from studies.sqlite import BUSY_TIMEOUT_S, SqliteFile, StudyFileError
+from studies.sqlite import SqliteFile
 from studies.stored import open_study
 from studies.tables import require_free_name
 from studies.trials import Failures, Trials
@@ -84,7 +81,7 @@ def import_optuna(
         StudyBusyError: Another process writes the study file.
         StudyWriteError: Optuna could not write the dashboard's study; ours is whole without it.
     """
-    with _storage(source) as storage:
+    with optuna_storage(source) as storage:
         names = optuna.get_all_study_names(storage)
         if name not in names:
             raise ValueError(f"{source} has no Optuna study {name!r}; it holds {', '.join(map(repr, names)) or 'none'}")
@@ -129,17 +126,6 @@ def import_optuna(
     with open_study(file, record.name) as written:
         written.publish_dashboard()
     return Imported(n_trials=len(taken), left_out=left_out)
-
-
-def optuna_studies(source: str | Path) -> list[str]:
-    """Names of the Optuna studies of a SQLite file or URL.
-
-    Raises:
-        StudyFileError: There is no such file, or it holds no Optuna study.
-        ValueError: The URL cannot be opened.
-    """
-    with _storage(source) as storage:
-        return optuna.get_all_study_names(storage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,41 +311,3 @@ def _is_number(value: Any) -> bool:
 
 def _is_numbers(value: Any) -> bool:
     return isinstance(value, list) and all(map(_is_number, value))
-
-
-@contextmanager
-def _storage(source: str | Path) -> Iterator[RDBStorage]:
-    """Optuna's tables of a file or URL, which are read alone.
-
-    Raises:
-        StudyFileError: There is no such file, or it holds no Optuna study.
-        ValueError: The URL cannot be opened.
-    """
-    is_url = "://" in str(source)
-    if not is_url:
-        _require_optuna_file(Path(source))
-    arguments = {} if is_url else {"connect_args": {"timeout": BUSY_TIMEOUT_S}}
-    with quiet_optuna():
-        try:
-            storage = RDBStorage(
-                str(source) if is_url else f"sqlite:///{source}", engine_kwargs=arguments, skip_table_creation=True
-            )
-        except Exception as error:  # of any driver
-            raise ValueError(f"{source} cannot be opened as an Optuna storage: {error}") from error
-        try:
-            yield storage
-        finally:
-            storage.remove_session()
-            storage.engine.dispose()
-
-
-def _require_optuna_file(path: Path) -> None:
-    if not path.is_file():
-        raise StudyFileError(f"there is no file {path}: give the SQLite file of an Optuna study, or its URL")
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    except sqlite3.Error as error:
-        raise StudyFileError(f"{path} is not a SQLite file of Optuna ({error})") from error
-    if not {"studies", "trials", "version_info"} <= tables:
-        raise StudyFileError(f"{path} holds no Optuna study: its tables are {', '.join(sorted(tables)[:5]) or 'none'}")

@@ -15,7 +15,7 @@ import pytest
 from moco.cli import main
 from spaces import ChoiceBlock, Space
 from studies import Evaluation, Objective, Study, list_studies, open_study
-from studies.optuna_import import optuna_studies
+from studies.optuna_source import optuna_studies
 from studies.schema import MIGRATIONS
 from studies.sqlite import SqliteFile
 
