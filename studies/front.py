@@ -21,6 +21,12 @@ def is_non_dominated(points: Points) -> NDArray[np.bool_]:
     return np.asarray(moocore.is_nondominated(points, keep_weakly=True), dtype=bool)
 
 
+def merged(front_points: Points, new_points: Points) -> Points:
+    """The front of a front and of further minimised points."""
+    points = np.concatenate([front_points, new_points])
+    return points[is_non_dominated(points)]
+
+
 def hypervolume(points: Points, reference: Points) -> float:
     """Volume that the (B, M) minimised points dominate, bounded by the (M,) reference point.
 

@@ -123,6 +123,8 @@ class SqliteFile:
             yield
         except sqlite3.Error as error:
             raise self._explained(error) from error
+        except UnicodeDecodeError as error:  # in SQLite's message about a garbled schema
+            raise StudyFileError(f"{self.path} is damaged ({error}): restore it from a copy") from error
 
     def _explained(self, error: sqlite3.Error) -> Exception:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -28,8 +28,8 @@ from studies.objective import (
     minimised,
     violations,
 )
-from studies.reading import Counts
 from studies.record import StudyRecord
+from studies.standing import Standing
 from studies.store import StudyStore
 from studies.summary import Progress, hardest_constraint, summary
 from studies.trials import Failures, Trials
@@ -102,14 +102,14 @@ class Study:
         self.describe = describe
         self._improve = improve
         self._max_failed_share = max_failed_share
-        self._keys: set[str] = set()
+        self._standing = Standing(space, self.objectives)
         self._setting = Setting(
             space=space,
             n_objectives=len(self.objectives),
             n_constraints=len(self.constraints),
             seed=int(seed),
             population_size=int(population_size),
-            is_fresh=self._is_fresh,
+            is_fresh=self._standing.is_fresh,
         )
         self._engine_name = engine
         self._engine: Engine = make_engine(engine, self._setting)
@@ -127,23 +127,20 @@ class Study:
             population_size=int(population_size),
             digests=dict(digests or {}),
         )
+        self._is_current = False
+        self._asked = self._known[:0]
+        self._asked_at = 0.0
         try:
             self._store.open(record, space.n_choices).require_same(record)
+            self._refresh()
         except BaseException:
             self._store.file.close()
             raise
-        self._attribute_shapes: dict[str, int | None] = {}
-        self._front_points: NDArray[np.float64] | None = None  # read when somebody asks
-        self._counts = Counts()
-        self._is_current = True
-        self._asked = self._known[:0]
-        self._asked_at = 0.0
-        self._refresh()
 
     def __len__(self) -> int:
         """Number of designs asked for and answered so far, failed ones among them."""
         self._refresh()
-        return self._counts.n_trials
+        return self._standing.counts.n_trials
 
     def __enter__(self) -> Study:
         return self
@@ -209,14 +206,14 @@ class Study:
         """
         self._refresh()
         asked = self._known
-        asked = asked[self._is_fresh(asked)][:n]
+        asked = asked[self._standing.is_fresh(asked)][:n]
         if len(asked) < n:
-            proposed = self._engine.ask(n - len(asked), self._counts.n_generations)
+            proposed = self._engine.ask(n - len(asked), self._standing.counts.n_generations)
             asked = np.concatenate([asked, self._improved(proposed)])
-            asked = asked[self._is_fresh(asked)]
+            asked = asked[self._standing.is_fresh(asked)]
         if len(asked) < n:
-            rng = self._setting.generator(self._counts.n_generations, "fill")
-            filling = random_designs(self.space, n - len(asked), rng, self._is_fresh, taken=asked)
+            rng = self._setting.generator(self._standing.counts.n_generations, "fill")
+            filling = random_designs(self.space, n - len(asked), rng, self._standing.is_fresh, taken=asked)
             asked = np.concatenate([asked, filling])
         self._asked = asked
         self._asked_at = time.perf_counter()
@@ -226,7 +223,7 @@ class Study:
         if self._improve is None or len(genomes) == 0:
             return genomes
         return self.space.canonical(
-            self._improve(genomes, self._setting.generator(self._counts.n_generations, "improve"))
+            self._improve(genomes, self._setting.generator(self._standing.counts.n_generations, "improve"))
         )
 
     def tell(self, genomes: ArrayLike, evaluation: Evaluation | ArrayLike) -> None:
@@ -279,18 +276,18 @@ class Study:
         self._refresh()
         reference, found = self._reference(), self._store.reading.points()
         points = minimised(found.values, self.objectives)
-        volumes = np.zeros(self._counts.n_generations)
+        volumes = np.zeros(self._standing.counts.n_generations)
         front_points = points[:0]
         for generation in range(len(volumes)):
             is_new = found.is_feasible & (found.generation == generation)
-            front_points = _merged(front_points, points[is_new])
+            front_points = front.merged(front_points, points[is_new])
             volumes[generation] = front.hypervolume(front_points, reference)
         return volumes
 
     def summary(self) -> str:
         """One or two sentences: how far the study is, its front and knee, or what keeps designs from feasibility."""
         self._refresh()
-        counts, found = self._counts, self.front()
+        counts, found = self._standing.counts, self.front()
         is_stuck = len(found) == 0 and counts.n_evaluated > 0
         obstacle = hardest_constraint(self.trials(), self.constraints) if is_stuck else ""
         return summary(self.name, counts, found, self.objectives, obstacle)
@@ -312,7 +309,7 @@ class Study:
 
     def _failure_limit(self, n_designs: int) -> FailureLimit:
         """What may fail of the designs asked for last."""
-        n_trials = self._counts.n_trials
+        n_trials = self._standing.counts.n_trials
         n_window = min(n_trials + n_designs, max(self._setting.population_size, LEAST_WINDOW, n_designs))
         return FailureLimit(
             study=self.name,
@@ -325,11 +322,11 @@ class Study:
     def _store_generation(self, checked: CheckedEvaluation) -> None:
         """Stores the evaluation of the designs asked for last."""
         evaluation_s = time.perf_counter() - self._asked_at
-        generation, genomes, n = self._counts.n_generations, self._asked, len(self._asked)
+        generation, genomes, n = self._standing.counts.n_generations, self._asked, len(self._asked)
         is_failed = np.isin(np.arange(n), list(checked.failures))
         broken = violations(checked.constraints, self.constraints)
         designs = Trials(
-            number=np.arange(self._counts.n_trials, self._counts.n_trials + n),
+            number=np.arange(self._standing.counts.n_trials, self._standing.counts.n_trials + n),
             generation=np.full(n, generation),
             keys=self.space.keys(genomes),
             genomes=genomes,
@@ -347,37 +344,22 @@ class Study:
             reasons=list(checked.failures.values()),
         )
         if len(trials):
-            self._check_attributes(trials.attributes)
+            self._standing.check_attributes(self.name, trials.attributes)
         with interrupts_deferred():  # Ctrl-C must not throw away what has been evaluated
             self._is_current = False  # the engine may be ahead of the file: after an error, the file is read again
             if len(trials):
                 self._engine.tell(self._results(trials), generation)
-            has_state = self._counts.n_evaluated + len(trials) > 0
+            has_state = self._standing.counts.n_evaluated + len(trials) > 0
             state = self._engine.state() if has_state else None
             self._store.append(trials, failures, state, generation, evaluation_s)
-            self._count(trials, failures)
+            self._standing.add(trials, failures)
+            self._asked = self._known[:0]
+            self._is_current = True
         if len(failures):
             logger.warning(
                 "study %r: %d of %d designs of generation %d failed; trial %d by %s",
                 *(self.name, len(failures), n, generation, failures.number[0], failures.reasons[0]),
             )
-
-    def _count(self, trials: Trials, failures: Failures) -> None:
-        """Takes one more stored generation into account."""
-        self._keys.update(trials.keys, failures.keys)
-        self._counts = Counts(
-            n_generations=self._counts.n_generations + 1,
-            n_evaluated=self._counts.n_evaluated + len(trials),
-            n_feasible=self._counts.n_feasible + int(trials.is_feasible.sum()),
-            n_failed=self._counts.n_failed + len(failures),
-        )
-        if len(trials):
-            self._attribute_shapes = _shapes(trials.attributes)
-        if self._front_points is not None:
-            new_points = minimised(trials.values[trials.is_feasible], self.objectives)
-            self._front_points = _merged(self._front_points, new_points)
-        self._asked = self._known[:0]
-        self._is_current = True
 
     def _refresh(self) -> None:
         """Reads the study back when the file holds other generations than this object knows.
@@ -385,30 +367,18 @@ class Study:
         What is read is what the next generation needs: the keys of all designs, and the engine's population.
         """
         reading = self._store.reading
-        if self._is_current and reading.n_generations() == self._counts.n_generations:
+        if self._is_current and reading.n_generations() == self._standing.counts.n_generations:
             return
         self._is_current = False
         self._engine = make_engine(self._engine_name, self._setting)
         with self._store.file.snapshot(), reading.undamaged():
-            self._counts = reading.counts()
-            self._keys.clear()
-            self._keys.update(reading.keys())
-            self._attribute_shapes = reading.attribute_shapes()
-            self._front_points = None
+            self._standing.read(reading)
             state = reading.engine_state()
             if state is not None:
                 numbers = np.array(state["population"], dtype=np.int64) if "population" in state else None
                 self._engine.restore(self._results(reading.trials(numbers)), state)
         self._asked = self._known[:0]
         self._is_current = True
-
-    def _is_fresh(self, genomes: NDArray[np.int64]) -> NDArray[np.bool_]:
-        seen = set()
-        is_fresh = np.zeros(len(genomes), dtype=bool)
-        for row, key in enumerate(self.space.keys(genomes)):
-            is_fresh[row] = key not in self._keys and key not in seen
-            seen.add(key)
-        return is_fresh
 
     def _results(self, trials: Trials) -> Results:
         return Results(
@@ -429,39 +399,18 @@ class Study:
         return minimised(np.array(references, dtype=np.float64), self.objectives)
 
     def _progress(self, n_requested: int, elapsed_s: float) -> Progress:
-        if self._front_points is None:
-            found = self._store.reading.points()
-            points = minimised(found.values[found.is_feasible], self.objectives)
-            self._front_points = points[front.is_non_dominated(points)]
+        counts, points = self._standing.counts, self._standing.front_points(self._store.reading)
         has_reference = all(objective.reference is not None for objective in self.objectives)
         return Progress(
-            generation=self._counts.n_generations - 1,
-            n_trials=self._counts.n_trials,
+            generation=counts.n_generations - 1,
+            n_trials=counts.n_trials,
             n_requested=n_requested,
-            n_feasible=self._counts.n_feasible,
-            n_failed=self._counts.n_failed,
-            n_front=len(self._front_points),
-            hypervolume=front.hypervolume(self._front_points, self._reference()) if has_reference else None,
+            n_feasible=counts.n_feasible,
+            n_failed=counts.n_failed,
+            n_front=len(points),
+            hypervolume=front.hypervolume(points, self._reference()) if has_reference else None,
             elapsed_s=elapsed_s,
         )
-
-    def _check_attributes(self, attributes: Mapping[str, NDArray[np.float64]]) -> None:
-        check_names("attribute", list(attributes))
-        shapes = _shapes(attributes)
-        if self._counts.n_evaluated > 0 and shapes != self._attribute_shapes:
-            raise ValueError(
-                f"attributes must stay the same through study {self.name!r}: the first generation had "
-                f"{self._attribute_shapes} (name: number of columns), this one has {shapes}"
-            )
-
-
-def _merged(front_points: NDArray[np.float64], new_points: NDArray[np.float64]) -> NDArray[np.float64]:
-    points = np.concatenate([front_points, new_points])
-    return points[front.is_non_dominated(points)]
-
-
-def _shapes(attributes: Mapping[str, NDArray[np.float64]]) -> dict[str, int | None]:
-    return {name: None if values.ndim == 1 else values.shape[1] for name, values in attributes.items()}
 
 
 def _check_quantities(name: str, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> None:

@@ -22,7 +22,7 @@ import pytest
 from optuna.storages import RDBStorage
 
 from spaces.space import ChoiceBlock, Space
-from studies import Objective, Study, Trials
+from studies import Constraint, Objective, Study, Trials
 from studies.dashboard import N_SHOWN, N_SHOWN_OF_FRONT, shown_trials
 
 
@@ -69,8 +69,23 @@ def test_optuna_reads_what_was_found(truss: Any, tmp_path: Path) -> None:
     assert shown[7].params == design
     assert shown[7].user_attrs["generation"] == 0
     assert shown[7].user_attrs["bars"] == design["bars"]
+    shares = (trials.constraints - [5000.0, 60.0]) / [5000.0, 60.0]  # as distances from the limits, in limits
+    np.testing.assert_array_equal([trial.system_attrs["constraints"] for trial in shown], shares)
     # Optuna sees feasibility: its best trials are our front.
     assert {trial.user_attrs["key"] for trial in thin.best_trials} == set(front.keys)
+    storage.engine.dispose()
+
+
+def test_a_study_without_a_feasible_design_is_shown(truss: Any, tmp_path: Path) -> None:
+    limits = [Constraint(name="cost", limit=-1.0), Constraint(name="width_mm", limit=60.0)]
+    with Study("s", truss.space, truss.objectives, limits, storage=tmp_path / "study.db") as study:
+        study.optimize(truss.evaluate, 20)
+        assert "none of them feasible. Hardest is constraint 'cost' (no design keeps it)" in study.summary()
+    storage = RDBStorage(f"sqlite:///{tmp_path / 'study.db'}")
+    thin = optuna.load_study(study_name="s", storage=storage)
+    assert len(thin.trials) == 20
+    assert thin.best_trials == []
+    assert all(trial.system_attrs["constraints"][0] > 0 for trial in thin.trials)
     storage.engine.dispose()
 
 

@@ -134,6 +134,28 @@ def test_search_finds_the_feasible_side(truss: Any, engine: str) -> None:
     assert trials.is_feasible[-120:].mean() > trials.is_feasible[:40].mean()
 
 
+@pytest.mark.parametrize("engine", [*CHEAP_ENGINES[:-1], "optuna:nsga2", "optuna:nsga3", "optuna:tpe"])
+def test_limits_reach_the_engine_as_shares(engine: str, truss: Any) -> None:
+    """The unit of a limit changes nothing in the search; the limit itself does."""
+
+    def genomes_of(factors: tuple[float, float], limits: tuple[float, float]) -> NDArray[np.int64]:
+        def evaluate(genomes: NDArray[np.int64]) -> Evaluation:
+            found = truss.evaluate(genomes)
+            return Evaluation(found.values, np.asarray(found.constraints) * factors)
+
+        constraints = [
+            Constraint(name=f"c{index}", limit=limit * factor)
+            for index, (limit, factor) in enumerate(zip(limits, factors, strict=True))
+        ]
+        study = Study("s", truss.space, truss.objectives, constraints, engine=engine, population_size=12)
+        study.optimize(evaluate, 36)
+        return study.trials().genomes
+
+    found = genomes_of((1.0, 1.0), (5000.0, 60.0))
+    np.testing.assert_array_equal(genomes_of((1024.0, 2.0**-20), (5000.0, 60.0)), found)  # exact in binary
+    assert (genomes_of((1.0, 1.0), (50_000.0, 6.0)) != found).any()
+
+
 def test_constraint_may_cap_an_objective(truss: Any) -> None:
     study = Study("s", truss.space, [Objective(name="mass_g")], [Constraint(name="mass_g", limit=100.0)])
 
