@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from moco import cli_baselines, cli_compare, cli_data, cli_export, cli_prune, cli_retrain
+from moco import cli_baselines, cli_compare, cli_data, cli_export, cli_prune, cli_retrain, cli_studies
 from moco.cli_data import Categorical, DataPath, Dataset, Label, Numeric, Options, Seed, Time, data_options
 from moco.progress import console
 
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 
 app.add_typer(cli_data.app)
+app.add_typer(cli_studies.app)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run; runs/DATASET when left out.")]
@@ -381,8 +382,18 @@ def main() -> None:
     try:
         app()
     except (ValueError, TypeError, OSError, FloatingPointError, subprocess.CalledProcessError) as error:
-        console.print(f"[red]error:[/red] {_escaped(_message(error))}", soft_wrap=True)
-        sys.exit(1)
+        _fail(error)
+    except RuntimeError as error:
+        from studies import StudyBusyError
+
+        if not isinstance(error, StudyBusyError):
+            raise
+        _fail(error)
+
+
+def _fail(error: Exception) -> NoReturn:
+    console.print(f"[red]error:[/red] {_escaped(_message(error))}", soft_wrap=True)
+    sys.exit(1)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from spaces.architecture import Architecture, ArchitectureBatch, Block
 from spaces.canonical import canonical_architecture, canonical_networks
 from spaces.codesign import CodesignSpace, codesign_of
 from spaces.hardware import HARDWARE_SPACE
+from spaces.kinds import read_space
 from spaces.liveness import Liveness, liveness
 from spaces.nasrec import NASREC_DENSE_DIMS, NASREC_SPARSE_DIMS, WEIGHT_BITS, NasrecSpace, nasrec_space
 from spaces.notation import from_compact, from_nasrec_json, to_compact, to_nasrec_json
@@ -39,6 +40,7 @@ __all__ = [
     "n_parameters",
     "nasrec_space",
     "products",
+    "read_space",
     "to_compact",
     "to_nasrec_json",
     "widths",

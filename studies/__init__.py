@@ -3,14 +3,21 @@
 study = Study("name", space, [Objective(name="cost"), Objective(name="error")], storage="study.db")
 study.optimize(evaluate, n_trials=2000)
 print(study.front().values)
+
+What needs Optuna to be imported stays in its modules: studies.optuna_export, studies.optuna_import.
 """
 
 from studies.engines import ENGINES
+from studies.exchange import export_table
 from studies.failures import TooManyFailuresError
 from studies.front import is_non_dominated, knee
 from studies.listing import StudyInfo, list_studies
+from studies.manage import copy_study, delete_study, rename_study
+from studies.merge import Merged, merge_studies
 from studies.objective import Constraint, Evaluation, Objective
+from studies.sharding import sharded
 from studies.sqlite import StudyBusyError, StudyFileError, StudyWriteError
+from studies.stored import open_study
 from studies.study import Study
 from studies.summary import Progress
 from studies.trials import Failures, Trials
@@ -20,6 +27,7 @@ __all__ = [
     "Constraint",
     "Evaluation",
     "Failures",
+    "Merged",
     "Objective",
     "Progress",
     "Study",
@@ -29,7 +37,14 @@ __all__ = [
     "StudyWriteError",
     "TooManyFailuresError",
     "Trials",
+    "copy_study",
+    "delete_study",
+    "export_table",
     "is_non_dominated",
     "knee",
     "list_studies",
+    "merge_studies",
+    "open_study",
+    "rename_study",
+    "sharded",
 ]

@@ -1,15 +1,17 @@
 """A thin Optuna study beside the full history, so that optuna-dashboard opens the same file.
 
-The dashboard slows down with the square of the number of trials and with the number of parameters, and Optuna needs
-about 1 ms to write each parameter of each trial; so it gets the front, a sample of every generation and of the failed
-designs, and a few readable parameters. The whole genome is in each trial's attribute "design".
+The dashboard slows down with the square of the number of trials and with the number of parameters; so it gets the
+front, a sample of every generation and of the failed designs, and a few readable parameters. The whole genome is in
+each trial's attribute "design".
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from studies.engines.optuna import quiet_optuna
 from studies.objective import violations
+from studies.optuna_rows import add_trials
 from studies.sqlite import BUSY_TIMEOUT_S, StudyWriteError
 from studies.trials import Trials
 
@@ -44,23 +47,34 @@ def publish(study: Study) -> None:
         raise ValueError(f"study {study.name!r} is kept in memory: the dashboard needs storage=<path>")
     shown = shown_trials(study.trials(), study.front())
     frozen = [*_frozen_trials(study, shown), *_frozen_failures(study)]
+    with thin_storage(study.storage) as storage:
+        if study.name in optuna.get_all_study_names(storage):
+            optuna.delete_study(study_name=study.name, storage=storage)
+        thin = optuna.create_study(
+            study_name=study.name,
+            storage=storage,
+            directions=["maximize" if o.direction == "max" else "minimize" for o in study.objectives],
+        )
+        thin.set_metric_names([objective.name for objective in study.objectives])
+        add_trials(thin, storage, frozen)
+        if all(importlib.util.find_spec(package) for package in ("plotly", "optuna_dashboard")):
+            _save_figures(study, thin)
+
+
+@contextmanager
+def thin_storage(path: Path) -> Iterator[RDBStorage]:
+    """Optuna's tables in a study file, made where they are missing.
+
+    Raises:
+        StudyWriteError: Optuna could not write.
+    """
     with quiet_optuna():
-        storage = RDBStorage(f"sqlite:///{study.storage}", engine_kwargs={"connect_args": {"timeout": BUSY_TIMEOUT_S}})
+        storage = RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": BUSY_TIMEOUT_S}})
         try:
-            if study.name in optuna.get_all_study_names(storage):
-                optuna.delete_study(study_name=study.name, storage=storage)
-            thin = optuna.create_study(
-                study_name=study.name,
-                storage=storage,
-                directions=["maximize" if o.direction == "max" else "minimize" for o in study.objectives],
-            )
-            thin.set_metric_names([objective.name for objective in study.objectives])
-            thin.add_trials(frozen)
-            if all(importlib.util.find_spec(package) for package in ("plotly", "optuna_dashboard")):
-                _save_figures(study, thin)
+            yield storage
         except optuna.exceptions.StorageInternalError as error:
             raise StudyWriteError(
-                f"the dashboard's study could not be written to {study.storage} ({error}); every trial is safe"
+                f"the dashboard's study could not be written to {path} ({error}); every trial is safe"
             ) from error
         finally:
             storage.remove_session()

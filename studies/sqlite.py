@@ -187,6 +187,11 @@ class SqliteFile:
                 connection.execute("INSERT INTO moco_migrations (version) VALUES (?)", (version,))
 
 
+def quoted(name: str) -> str:
+    """A name as SQL takes it for a table, a view or a column, whatever it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _check_place(path: Path) -> None:
     if path.is_dir():
         raise StudyFileError(f"{path} is a folder: give the path of a file in it, such as {path / 'study.db'}")
