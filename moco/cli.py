@@ -384,9 +384,9 @@ def main() -> None:
     except (ValueError, TypeError, OSError, FloatingPointError, subprocess.CalledProcessError) as error:
         _fail(error)
     except RuntimeError as error:
-        from studies import StudyBusyError
+        from studies import StudyBusyError, TooManyFailuresError
 
-        if not isinstance(error, StudyBusyError):
+        if not isinstance(error, StudyBusyError | TooManyFailuresError):
             raise
         _fail(error)
 

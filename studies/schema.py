@@ -3,7 +3,9 @@
 Trials and failed designs share one sequence of numbers, in the order in which designs were asked for. Genomes are
 stored as little-endian unsigned integers of the width named in moco_studies.genome_dtype, one block a value; breakdowns
 as little-endian float64. Everything else is in plain columns, and a view `trials_<study>` shows one row a trial with
-the objectives under their names. Checksums are those of `studies.checksums`, null in rows older than version 2.
+the objectives under their names. Further views for any SQLite tool: `moco_overview` has one row a study,
+`moco_named_values` one row a value, `moco_failed_designs` one a failure. Checksums are those of `studies.checksums`,
+null in rows older than version 2.
 """
 
 from __future__ import annotations
@@ -92,6 +94,23 @@ MIGRATIONS = (
         UNIQUE (study_id, key)
     ) STRICT, WITHOUT ROWID;
     ALTER TABLE moco_trials ADD COLUMN checksum INTEGER;
-    ALTER TABLE moco_engine_states ADD COLUMN checksum INTEGER
+    ALTER TABLE moco_engine_states ADD COLUMN checksum INTEGER;
+    CREATE VIEW moco_overview AS
+        SELECT s.name AS study, s.engine, s.seed, s.population_size, s.created_at,
+            (SELECT max(stored_at) FROM moco_generations g WHERE g.study_id = s.study_id) AS last_stored_at,
+            (SELECT count(*) FROM moco_generations g WHERE g.study_id = s.study_id) AS n_generations,
+            (SELECT sum(evaluation_s) FROM moco_generations g WHERE g.study_id = s.study_id) AS evaluation_s,
+            (SELECT count(*) FROM moco_trials t WHERE t.study_id = s.study_id) AS n_evaluated,
+            (SELECT count(*) FROM moco_trials t WHERE t.study_id = s.study_id AND is_feasible) AS n_feasible,
+            (SELECT count(*) FROM moco_failures f WHERE f.study_id = s.study_id) AS n_failed
+        FROM moco_studies s;
+    CREATE VIEW moco_failed_designs AS
+        SELECT s.name AS study, f.number, f.generation, f.key, f.reason
+        FROM moco_failures f JOIN moco_studies s USING (study_id);
+    CREATE VIEW moco_named_values AS
+        SELECT s.name AS study, v.number, t.generation, t.key, t.is_feasible, q.role, q.name AS quantity, q.unit,
+            v.value
+        FROM moco_values v JOIN moco_trials t USING (study_id, number)
+            JOIN moco_quantities q USING (study_id, position) JOIN moco_studies s USING (study_id)
     """,
 )

@@ -15,6 +15,7 @@ from studies.record import StudyRecord
 from studies.schema import GENOME_DTYPES, MIGRATIONS
 from studies.sqlite import SqliteFile
 from studies.trials import Failures, Trials
+from studies.views import make_trials_view
 
 
 class StudyStore:
@@ -173,22 +174,8 @@ class StudyStore:
                 " VALUES (?, ?, ?, ?, '', ?)",
                 (self.reading.study_id, position, role, name, n_columns),
             )
-        columns: dict[str, str] = {}  # a cap on an objective, or an attribute that is capped too, is shown once
-        for role in ("objective", "constraint", "attribute"):
-            for quantity in self.reading.quantities(role):
-                value = f"max(CASE WHEN position = {quantity.position} THEN value END)"
-                columns.setdefault(quantity.name.casefold(), f", {value} AS {_quoted(quantity.name)}")
-        connection.execute(
-            f"CREATE VIEW {_quoted('trials_' + self.reading.record().name)} AS "
-            f"SELECT number, generation, key, is_feasible{''.join(columns.values())} "
-            "FROM moco_trials JOIN moco_values USING (study_id, number) "
-            f"WHERE study_id = {self.reading.study_id} GROUP BY number"
-        )
+        make_trials_view(connection, self.reading.study_id)
 
 
 def _number(value: float | None) -> float | None:
     return None if value is None else float(value)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -45,7 +45,8 @@ def names_in(file: Path) -> list[str]:
 
 def views(file: Path) -> set[str]:
     with closing(sqlite3.connect(file)) as connection:
-        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")}
+        found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'view' AND name LIKE 'trials%'")
+        return {name for (name,) in found}
 
 
 def thin_studies(file: Path) -> dict[str, list[FrozenTrial]]:

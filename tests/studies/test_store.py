@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,26 @@ def test_view_shows_a_row_a_trial(truss: Any, tmp_path: Path, run: Callable[...,
     assert [row[2] for row in table] == trials.keys
     np.testing.assert_array_equal([row[4:6] for row in table], trials.values)
     np.testing.assert_array_equal([row[8] for row in table], trials.attributes["bars"])
+
+
+def test_views_of_all_studies(truss: Any, tmp_path: Path) -> None:
+    def evaluate(genomes: Any) -> Any:
+        found = truss.evaluate(genomes)
+        found.values[0, 0] = np.nan
+        return found
+
+    with truss.study(tmp_path / "study.db", name="truss") as study:
+        study.optimize(evaluate, 30)
+        trials, failures = study.trials(), study.failures()
+    with closing(sqlite3.connect(tmp_path / "study.db")) as connection:
+        counts = connection.execute("SELECT study, n_evaluated, n_feasible, n_failed FROM moco_overview").fetchall()
+        masses = connection.execute(
+            "SELECT number, key, value FROM moco_named_values WHERE quantity = 'mass_g' ORDER BY number"
+        ).fetchall()
+        failed = connection.execute("SELECT study, number, reason FROM moco_failed_designs").fetchall()
+    assert counts == [("truss", len(trials), trials.is_feasible.sum(), len(failures))]
+    assert masses == list(zip(trials.number.tolist(), trials.keys, trials.values[:, 0].tolist(), strict=True))
+    assert failed == [("truss", 0, "mass_g is nan")]
 
 
 @pytest.mark.parametrize(("n_choices", "dtype"), [(256, "<u1"), (257, "<u2"), (70_000, "<u4")])
