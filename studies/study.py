@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spaces.space import Choice, Space
 from studies import front
+from studies.cheap import cheap_quantities
 from studies.engines import Engine, Results, Setting, make_engine
 from studies.engines.random import random_designs
 from studies.objective import (
@@ -80,6 +81,7 @@ class Study:
         summarise: Summarise | None = None,
         describe: Callable[[NDArray[np.int64]], Sequence[str]] | None = None,
         improve: Improve | None = None,
+        cheap: Evaluate | None = None,
     ) -> None:
         """Creates the study, or opens the one of that name.
 
@@ -93,6 +95,8 @@ class Study:
             describe: One JSON text a design for the dashboard; None writes the choices of every block.
             improve: Changes what is proposed before it is evaluated, such as by a search over what costs little to
                 compute; the same for the same proposals and generator. Known designs stay as they are.
+            cheap: Computes what costs next to nothing: as `evaluate`, with NaN for what takes an evaluation, and
+                attributes that predictions may use. Engine "surrogate" reads it; the others evaluate everything.
 
         Raises:
             ValueError: An argument is wrong, or the stored study of that name asked something else.
@@ -119,6 +123,7 @@ class Study:
             seed=int(seed),
             population_size=int(population_size),
             is_fresh=self._is_fresh,
+            cheap=cheap_quantities(cheap, self.objectives, self.constraints),
         )
         self._engine_name = engine
         self._engine: Engine = make_engine(engine, self._setting)

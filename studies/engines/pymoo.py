@@ -63,6 +63,28 @@ class PymooEngine:
             warnings.simplefilter("ignore", RuntimeWarning)  # normalising a front that is flat in one objective
             self._algorithm.tell(infills=_population(results))
 
+    def start(self, results: Results) -> None:
+        """Begin with the fittest of some results as the population, without a history."""
+        algorithm = self._algorithm
+        algorithm.random_state = self._setting.generator(0, "tell")
+        everything = _population(results)
+        n_survive = min(len(everything), self._setting.population_size)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            algorithm.pop = algorithm.survival.do(
+                algorithm.problem,
+                everything,
+                n_survive=n_survive,
+                random_state=algorithm.random_state,
+                algorithm=algorithm,
+            )
+        algorithm.is_initialized = True
+        algorithm.n_iter = 1
+
+    def numbers(self) -> NDArray[np.int64]:
+        """Trial numbers of the population in its order."""
+        return np.array([individual.get("number") for individual in self._algorithm.pop], dtype=np.int64)
+
     def state(self) -> dict[str, Any]:
         """Trial numbers of the population in its order, what selection reads of each, normalisation points."""
         population = self._algorithm.pop
