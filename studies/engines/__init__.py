@@ -18,9 +18,9 @@ Cheap = Callable[[NDArray[np.int64]], tuple[NDArray[np.float64], NDArray[np.floa
 """(B, P) genomes -> (B, M + K) minimised objectives and violations, NaN where they take an evaluation, and (B, F)
 further numbers that predictions may use."""
 
-PYMOO_ENGINES = ("nsga2", "nsga3", "spea2", "sms-emoa")
-OPTUNA_ENGINES = ("optuna:nsga2", "optuna:nsga3", "optuna:tpe", "optuna:gp")
-ENGINES = (*PYMOO_ENGINES, "surrogate", "random", *OPTUNA_ENGINES)
+PYMOO_ENGINES = ("nsga2", "nsga3", "spea2", "sms-emoa", "rvea", "age-moea")
+OPTUNA_ENGINES = ("optuna:nsga2", "optuna:nsga3", "optuna:tpe", "optuna:gp", "optuna:qmc")
+ENGINES = (*PYMOO_ENGINES, "moead", "surrogate", "random", *OPTUNA_ENGINES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +111,10 @@ def make_engine(name: str, setting: Setting) -> Engine:
         from studies.engines.random import RandomEngine
 
         return RandomEngine(setting)
+    if name == "moead":
+        from studies.engines.moead import MoeadEngine
+
+        return MoeadEngine(setting)
     if name == "surrogate":
         from studies.engines.surrogate import SurrogateEngine
 
