@@ -45,6 +45,10 @@ class BenchProblem:
     def constraints(self) -> tuple[Constraint, ...]:
         return tuple(Constraint(name=f"g{i}", limit=0.0) for i in range(self.n_constraints))
 
+    def cheap(self, genomes: NDArray[np.int64]) -> Evaluation:
+        """The objectives that are not expensive, NaN for the others."""
+        return Evaluation(np.where(self.is_expensive, np.nan, self.values(genomes)))
+
     def evaluate(self, genomes: NDArray[np.int64]) -> Evaluation:
         return Evaluation(self.values(genomes), None if self.limits is None else self.limits(genomes))
 
