@@ -72,10 +72,7 @@ class MoeadEngine:
         self._ideal = np.minimum(self._ideal, results.values.min(axis=0))
         n_subproblems = len(self._directions)
         known = results if self._population is None else self._population.followed_by(results)
-        if self._population is None:
-            taken = np.zeros(n_subproblems, dtype=np.int64)
-        else:
-            taken = np.arange(n_subproblems)
+        taken = np.arange(n_subproblems) if self._population is not None else np.zeros(n_subproblems, dtype=np.int64)
         loss = self._losses(known.values, known.values[taken].max(axis=0))
         if self._population is None:
             taken = loss.argmin(axis=0)

@@ -271,7 +271,8 @@ def _algorithm(name: str, setting: Setting) -> GeneticAlgorithm:
     if name == "rvea":
         if setting.n_objectives < 2:
             raise ValueError("engine 'rvea' needs at least two objectives, got 1: use another engine")
-        return GeneticAlgorithm(pop_size=size, mating=Variation(setting, _first_of_two), survival=APDSurvival(directions))
+        mating = Variation(setting, _first_of_two)
+        return GeneticAlgorithm(pop_size=size, mating=mating, survival=APDSurvival(directions))
     return NSGA3(directions, pop_size=size, mating=Variation(setting, _least_violation_tournament))
 
 

@@ -50,7 +50,7 @@ class SurrogateEngine:
 
         def is_new(genomes: NDArray[np.int64]) -> NDArray[np.bool_]:
             is_unknown = np.array([genome.tobytes() not in known for genome in genomes], dtype=bool)
-            return setting.is_fresh(genomes) & is_unknown
+            return np.asarray(setting.is_fresh(genomes) & is_unknown)
 
         size = max(n, setting.population_size)
         breeding = replace(setting, seed=int(rng.integers(2**62)), population_size=size, is_fresh=is_new)

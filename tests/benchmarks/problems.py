@@ -65,7 +65,9 @@ def mnk60() -> BenchProblem:
     """
     n, n_choices, k, n_objectives = 60, 4, 2, 3
     rng = np.random.default_rng(60)
-    others = np.stack([[rng.permutation(np.delete(np.arange(n), i))[:k] for i in range(n)] for _ in range(n_objectives)])
+    others = np.stack(
+        [[rng.permutation(np.delete(np.arange(n), i))[:k] for i in range(n)] for _ in range(n_objectives)]
+    )
     table = rng.random((n_objectives, n, n_choices ** (k + 1)))
 
     def values(genomes: NDArray[np.int64]) -> Values:
@@ -95,7 +97,9 @@ def hw60() -> BenchProblem:
     loss = rng.gamma(2.0, 0.5, n_layers)
     names = ("operator", "width", "bits")
     blocks = [
-        ChoiceBlock(f"l{i}.{name}", tuple(range(4)), is_ordered=name != "operator") for i in range(n_layers) for name in names
+        ChoiceBlock(f"l{i}.{name}", tuple(range(4)), is_ordered=name != "operator")
+        for i in range(n_layers)
+        for name in names
     ]
     space = Space("hw60", tuple(blocks))
 

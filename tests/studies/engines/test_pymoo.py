@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from spaces.space import ChoiceBlock, Space
 from studies.engines import Results
 from studies.engines.pymoo import (
-    crossed,
     _least_violation_tournament,
-    mutated,
     _population,
+    crossed,
+    mutated,
     reference_directions,
 )
 
