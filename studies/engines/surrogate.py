@@ -67,6 +67,8 @@ class SurrogateEngine:
                 known.update(genome.tobytes() for genome in offspring)
                 breeder.tell(self._predicted(offspring, predict, first + len(bred)), step)
                 bred = np.concatenate([bred, offspring])
+                if len(offspring) < size:  # hardly anything is left around here
+                    break
         survivors = breeder.numbers() - first
         chosen = bred[rng.permutation(survivors[survivors >= 0])]
         n_chosen = n - round(PLAIN_SHARE * n)

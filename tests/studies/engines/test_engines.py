@@ -107,3 +107,24 @@ def test_moead_refuses_constraints(truss: Any) -> None:
 def test_age_moea_names_what_it_needs(dtlz2: Any) -> None:
     with pytest.raises(ValueError, match="engine 'age-moea' needs the package numba, which is not installed"):
         dtlz2.study(engine="age-moea")
+
+
+@pytest.mark.parametrize("engine", ["nsga2", "rvea", "moead", "surrogate", "optuna:qmc"])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_small_space_is_evaluated_whole_and_no_design_twice(engine: str, seed: int) -> None:
+    # 3 x 4 designs without a wall, 3 x 4 x 4 with one, of 3 x 4 x 2 x 4 genomes.
+    space = Space(
+        "small",
+        (
+            ChoiceBlock("kind", ("a", "b", "c")),
+            ChoiceBlock("width", (1, 2, 3, 4), is_ordered=True),
+            ChoiceBlock("has_wall", (False, True)),
+            ChoiceBlock("wall", (1, 2, 3, 4), is_ordered=True, only_if=("has_wall", True)),
+        ),
+    )
+    objectives = [Objective(name="sum"), Objective(name="odd", direction="max")]
+    study = Study("s", space, objectives, engine=engine, seed=seed, population_size=7)
+    study.optimize(lambda genomes: np.stack([genomes.sum(axis=1), (genomes % 2).sum(axis=1)], axis=1), 100)
+    trials = study.trials()
+    assert len(trials) == len(set(trials.keys)) == 3 * 4 + 3 * 4 * 4
+    np.testing.assert_array_equal(trials.genomes, space.canonical(trials.genomes))
