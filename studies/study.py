@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spaces.space import Choice, Space
 from studies import front
+from studies.cheap import cheap_quantities
 from studies.engines import Engine, Results, Setting, make_engine
 from studies.engines.random import random_designs
 from studies.failures import LEAST_WINDOW, Evaluate, FailureLimit, evaluated
@@ -65,6 +66,7 @@ class Study:
         summarise: Summarise | None = None,
         describe: Callable[[NDArray[np.int64]], Sequence[str]] | None = None,
         improve: Improve | None = None,
+        cheap: Evaluate | None = None,
         max_failed_share: float = 0.5,
     ) -> None:
         """Creates the study, or opens the one of that name.
@@ -79,6 +81,8 @@ class Study:
             describe: One JSON text a design for the dashboard; None writes the choices of every block.
             improve: Changes what is proposed before it is evaluated, such as by a search over what costs little to
                 compute; the same for the same proposals and generator. Known designs stay as they are.
+            cheap: Computes what costs next to nothing: as `evaluate`, with NaN for what takes an evaluation, and
+                attributes that predictions may use. Engine "surrogate" reads it; the others evaluate everything.
             max_failed_share: The search stops when more than this share of the latest designs fail: of the latest
                 population_size ones, and of at least 20; 1 never stops it.
 
@@ -110,6 +114,7 @@ class Study:
             seed=int(seed),
             population_size=int(population_size),
             is_fresh=self._standing.is_fresh,
+            cheap=cheap_quantities(cheap, self.objectives, self.constraints),
         )
         self._engine_name = engine
         self._engine: Engine = make_engine(engine, self._setting)

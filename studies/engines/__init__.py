@@ -14,9 +14,13 @@ from spaces.space import Space
 IsFresh = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 """(B, P) genomes -> (B,) whether a design was never evaluated and does not occur in an earlier row."""
 
-PYMOO_ENGINES = ("nsga2", "nsga3", "spea2", "sms-emoa")
-OPTUNA_ENGINES = ("optuna:nsga2", "optuna:nsga3", "optuna:tpe", "optuna:gp")
-ENGINES = (*PYMOO_ENGINES, "random", *OPTUNA_ENGINES)
+Cheap = Callable[[NDArray[np.int64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
+"""(B, P) genomes -> (B, M + K) minimised objectives and violations, NaN where they take an evaluation, and (B, F)
+further numbers that predictions may use."""
+
+PYMOO_ENGINES = ("nsga2", "nsga3", "spea2", "sms-emoa", "rvea", "age-moea")
+OPTUNA_ENGINES = ("optuna:nsga2", "optuna:nsga3", "optuna:tpe", "optuna:gp", "optuna:qmc")
+ENGINES = (*PYMOO_ENGINES, "moead", "surrogate", "random", *OPTUNA_ENGINES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +39,24 @@ class Results:
     values: NDArray[np.float64]
     violations: NDArray[np.float64]
 
+    def followed_by(self, others: Results) -> Results:
+        """These results, then the others."""
+        return Results(
+            number=np.concatenate([self.number, others.number]),
+            genomes=np.concatenate([self.genomes, others.genomes]),
+            values=np.concatenate([self.values, others.values]),
+            violations=np.concatenate([self.violations, others.violations]),
+        )
+
     def select(self, numbers: NDArray[np.int64]) -> Results:
         """The results of some trial numbers, in their order; ValueError when one is missing."""
         rows = np.searchsorted(self.number, numbers)
         if len(numbers) and (rows.max() == len(self.number) or not np.array_equal(self.number[rows], numbers)):
             raise ValueError(f"the engine knows trials that are not stored: {np.setdiff1d(numbers, self.number)}")
+        return self.rows(rows)
+
+    def rows(self, rows: NDArray[np.int64]) -> Results:
+        """The results of some rows, in their order."""
         return Results(
             number=self.number[rows],
             genomes=self.genomes[rows],
@@ -54,6 +71,7 @@ class Setting:
 
     Attributes:
         is_fresh: Tells which designs are worth proposing.
+        cheap: Computes what costs next to nothing; None where everything takes an evaluation.
     """
 
     space: Space
@@ -62,6 +80,7 @@ class Setting:
     seed: int
     population_size: int
     is_fresh: IsFresh
+    cheap: Cheap | None = None
 
     def generator(self, generation: int, purpose: Literal["ask", "tell", "fill", "improve"]) -> np.random.Generator:
         """A generator of its own for each generation and purpose: none has a past that would have to be stored."""
@@ -102,6 +121,14 @@ def make_engine(name: str, setting: Setting) -> Engine:
         from studies.engines.random import RandomEngine
 
         return RandomEngine(setting)
+    if name == "moead":
+        from studies.engines.moead import MoeadEngine
+
+        return MoeadEngine(setting)
+    if name == "surrogate":
+        from studies.engines.surrogate import SurrogateEngine
+
+        return SurrogateEngine(setting)
     if name in PYMOO_ENGINES:
         from studies.engines.pymoo import PymooEngine
 

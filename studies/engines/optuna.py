@@ -2,7 +2,8 @@
 
 Each generation is asked of a fresh in-memory Optuna study that holds what the sampler needs to know, by a fresh
 sampler with a seed of its own: so a resumed study goes on exactly as an unbroken one, and no Optuna object has to be
-stored. Genetic samplers need the surviving population only; the others see every design.
+stored. Genetic samplers need the surviving population only, quasi-random ones nothing (each generation is a Sobol
+sequence, scrambled anew); the others see every design.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
-from optuna.samplers import BaseSampler, GPSampler, NSGAIIISampler, NSGAIISampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler, NSGAIIISampler, NSGAIISampler, QMCSampler, TPESampler
 from optuna.trial import FrozenTrial, create_trial
 
 from studies.engines import Results, Setting
@@ -28,6 +29,7 @@ SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {
     "optuna:nsga3": lambda seed, population_size: NSGAIIISampler(seed=seed, population_size=population_size),
     "optuna:tpe": lambda seed, population_size: TPESampler(seed=seed),
     "optuna:gp": lambda seed, population_size: GPSampler(seed=seed),
+    "optuna:qmc": lambda seed, population_size: QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False),
 }
 
 
@@ -51,6 +53,7 @@ class OptunaEngine:
         self._is_genetic = name in ("optuna:nsga2", "optuna:nsga3")
         if self._is_genetic and setting.population_size < 2:
             raise ValueError(f"engine {name!r} needs a population_size of at least 2, got {setting.population_size}")
+        self._learns = name != "optuna:qmc"
         self._name = name
         self._setting = setting
         self._distributions: dict[str, BaseDistribution] = {
@@ -64,7 +67,7 @@ class OptunaEngine:
     def ask(self, n: int, generation: int) -> NDArray[np.int64]:
         space = self._setting.space
         designs = np.zeros((0, len(space.blocks)), dtype=np.int64)
-        if not self._known:
+        if not self._known and self._learns:
             return designs
         with quiet_optuna():
             study = self._study(self._known, self._setting.generator(generation, "ask"))
@@ -78,6 +81,8 @@ class OptunaEngine:
         return designs
 
     def tell(self, results: Results, generation: int) -> None:
+        if not self._learns:
+            return
         self._known = [*self._known, *self._trials(results)]
         if self._is_genetic and len(self._known) > self._setting.population_size:
             with quiet_optuna():
@@ -94,7 +99,7 @@ class OptunaEngine:
     def restore(self, results: Results, state: dict[str, Any]) -> None:
         if self._is_genetic:
             results = results.select(np.array(state["population"], dtype=np.int64))
-        self._known = self._trials(results)
+        self._known = self._trials(results) if self._learns else []
 
     def _study(self, trials: list[FrozenTrial], rng: np.random.Generator) -> optuna.Study:
         """A fresh Optuna study in memory that holds these trials as its first generation."""

@@ -6,6 +6,7 @@ Unordered blocks: uniform crossover and resampling.
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import warnings
 from typing import Any
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from pymoo.algorithms.base.genetic import GeneticAlgorithm
 from pymoo.algorithms.moo.nsga2 import NSGA2, binary_tournament
 from pymoo.algorithms.moo.nsga3 import NSGA3, HyperplaneNormalization
+from pymoo.algorithms.moo.rvea import APDSurvival
 from pymoo.algorithms.moo.sms import SMSEMOA, cv_and_dom_tournament
 from pymoo.algorithms.moo.spea2 import SPEA2, SPEA2Survival, spea_binary_tournament
 from pymoo.core.infill import InfillCriterion
@@ -36,12 +38,18 @@ MUTATION_ETA = 20.0
 # died out would never come back.
 ORDERED_RESAMPLING = 0.1
 NORMALISATION = ("ideal_point", "worst_point", "nadir_point", "extreme_points")
+VECTORS = ("V", "gamma", "ideal", "nadir")  # what RVEA's survival keeps: reference vectors, their angles, two points
+# RVEA punishes distance from its reference vectors the more the nearer the end is, and turns them ten times on the
+# way. A study does not know its end: it is taken to be at this many populations.
+RVEA_POPULATIONS = 20
+RVEA_TURNS = 10
 
 
 class PymooEngine:
     """One of pymoo's genetic algorithms, told whole generations."""
 
     def __init__(self, name: str, setting: Setting) -> None:
+        self._name = name
         self._setting = setting
         self._algorithm = _algorithm(name, setting)
         self._algorithm.setup(_problem(setting))
@@ -61,7 +69,42 @@ class PymooEngine:
         self._algorithm.termination = NoTermination()  # pymoo gives up after an ask that found no offspring
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # normalising a front that is flat in one objective
-            self._algorithm.tell(infills=_population(results))
+            self._algorithm.tell(infills=_population(results), **self._progress(results))
+            if self._name == "rvea" and self._is_turn(results):
+                self._algorithm.survival.adapt()
+
+    def _progress(self, results: Results) -> dict[str, float]:
+        """How far RVEA is on its way; other algorithms do not ask."""
+        if self._name != "rvea":
+            return {}
+        end = RVEA_POPULATIONS * self._setting.population_size
+        return {"n_gen": min(int(results.number[-1]) + 1, end), "n_max_gen": end}
+
+    def _is_turn(self, results: Results) -> bool:
+        step = max(1, RVEA_POPULATIONS * self._setting.population_size // RVEA_TURNS)
+        return int(results.number[-1] + 1) // step > int(results.number[0]) // step
+
+    def start(self, results: Results) -> None:
+        """Begin with the fittest of some results as the population, without a history."""
+        algorithm = self._algorithm
+        algorithm.random_state = self._setting.generator(0, "tell")
+        everything = _population(results)
+        n_survive = min(len(everything), self._setting.population_size)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            algorithm.pop = algorithm.survival.do(
+                algorithm.problem,
+                everything,
+                n_survive=n_survive,
+                random_state=algorithm.random_state,
+                algorithm=algorithm,
+            )
+        algorithm.is_initialized = True
+        algorithm.n_iter = 1
+
+    def numbers(self) -> NDArray[np.int64]:
+        """Trial numbers of the population in its order."""
+        return np.array([individual.get("number") for individual in self._algorithm.pop], dtype=np.int64)
 
     def state(self) -> dict[str, Any]:
         """Trial numbers of the population in its order, what selection reads of each, normalisation points."""
@@ -74,6 +117,8 @@ class PymooEngine:
         norm = getattr(self._algorithm.survival, "norm", None)
         if norm is not None:
             state["normalisation"] = {name: _plain(getattr(norm, name)) for name in NORMALISATION}
+        if self._name == "rvea":
+            state["vectors"] = {name: _plain(getattr(self._algorithm.survival, name)) for name in VECTORS}
         return state
 
     def restore(self, results: Results, state: dict[str, Any]) -> None:
@@ -87,6 +132,8 @@ class PymooEngine:
             algorithm.survival.norm = HyperplaneNormalization(self._setting.n_objectives)
             for name, points in state["normalisation"].items():
                 setattr(algorithm.survival.norm, name, None if points is None else np.array(points))
+        for name, points in state.get("vectors", {}).items():
+            setattr(algorithm.survival, name, None if points is None else np.array(points))
         algorithm.is_initialized = True
         algorithm.n_iter = 1  # pymoo counts on from here; nothing of ours reads it
 
@@ -97,7 +144,6 @@ class Variation(InfillCriterion):  # type: ignore[misc]  # pymoo has no types
     def __init__(self, setting: Setting, tournament: Any) -> None:
         super().__init__(eliminate_duplicates=RepeatElimination(setting.is_fresh))
         self._space = setting.space
-        self._is_ordered = np.array([block.is_ordered for block in setting.space.blocks], dtype=bool)
         self._selection = TournamentSelection(func_comp=tournament)
 
     def _do(
@@ -119,9 +165,7 @@ class Variation(InfillCriterion):  # type: ignore[misc]  # pymoo has no types
             algorithm=algorithm,
         )
         pairs = np.swapaxes(pop.get("X")[parents], 0, 1)  # (2, pairs, P)
-        children = _mutated(
-            _crossed(pairs, self._space, self._is_ordered, random_state), self._space, self._is_ordered, random_state
-        )
+        children = mutated(crossed(pairs, self._space, random_state), self._space, random_state)
         return Population.new(X=self._space.canonical(children))
 
 
@@ -139,10 +183,9 @@ class RepeatElimination:
         return offspring[self._is_fresh(together)[len(accepted) :]]
 
 
-def _crossed(
-    pairs: NDArray[np.int64], space: Space, is_ordered: NDArray[np.bool_], rng: np.random.Generator
-) -> NDArray[np.int64]:
+def crossed(pairs: NDArray[np.int64], space: Space, rng: np.random.Generator) -> NDArray[np.int64]:
     """(2 n, P) children of (2, n, P) pairs of parents."""
+    is_ordered = _is_ordered(space)
     _, n_pairs, n_blocks = pairs.shape
     children = pairs.copy()
     if is_ordered.any():
@@ -164,10 +207,9 @@ def _crossed(
     return np.where(is_crossed, children, pairs).reshape(2 * n_pairs, n_blocks)
 
 
-def _mutated(
-    genomes: NDArray[np.int64], space: Space, is_ordered: NDArray[np.bool_], rng: np.random.Generator
-) -> NDArray[np.int64]:
+def mutated(genomes: NDArray[np.int64], space: Space, rng: np.random.Generator) -> NDArray[np.int64]:
     """(n, P) genomes in which each block has mutated with probability 1 / P."""
+    is_ordered = _is_ordered(space)
     n, n_blocks = genomes.shape
     probability = min(0.5, 1.0 / n_blocks)
     resampling = np.where(is_ordered, ORDERED_RESAMPLING, 1.0) * probability
@@ -188,6 +230,10 @@ def _mutated(
     return mutated
 
 
+def _is_ordered(space: Space) -> NDArray[np.bool_]:
+    return np.array([block.is_ordered for block in space.blocks], dtype=bool)
+
+
 def _rounded(choices: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.rint(choices).astype(np.int64)
 
@@ -205,6 +251,11 @@ def _least_violation_tournament(
     return P[np.arange(len(P)), winner][:, None]
 
 
+def _first_of_two(pop: Any, P: NDArray[np.int64], **kwargs: Any) -> NDArray[np.int64]:
+    """RVEA's parents: anyone, for who is left is alone in his niche."""
+    return P[:, :1]
+
+
 def _algorithm(name: str, setting: Setting) -> GeneticAlgorithm:
     size = setting.population_size
     if name == "nsga2":
@@ -214,17 +265,35 @@ def _algorithm(name: str, setting: Setting) -> GeneticAlgorithm:
         return SPEA2(pop_size=size, mating=Variation(setting, spea_binary_tournament), survival=survival)
     if name == "sms-emoa":
         return SMSEMOA(pop_size=size, mating=Variation(setting, cv_and_dom_tournament))
-    directions = _reference_directions(setting.n_objectives, size)
+    if name == "age-moea":
+        return _age_moea(setting)
+    directions = reference_directions(name, setting.n_objectives, size)
+    if name == "rvea":
+        if setting.n_objectives < 2:
+            raise ValueError("engine 'rvea' needs at least two objectives, got 1: use another engine")
+        mating = Variation(setting, _first_of_two)
+        return GeneticAlgorithm(pop_size=size, mating=mating, survival=APDSurvival(directions))
     return NSGA3(directions, pop_size=size, mating=Variation(setting, _least_violation_tournament))
 
 
-def _reference_directions(n_objectives: int, population_size: int) -> NDArray[np.float64]:
+def _age_moea(setting: Setting) -> GeneticAlgorithm:
+    if importlib.util.find_spec("numba") is None:
+        raise ValueError(
+            "engine 'age-moea' needs the package numba, which is not installed: pip install numba, or use another "
+            "engine, such as 'spea2'"
+        )
+    from pymoo.algorithms.moo.age import AGEMOEA
+
+    return AGEMOEA(pop_size=setting.population_size, mating=Variation(setting, binary_tournament))
+
+
+def reference_directions(engine: str, n_objectives: int, population_size: int) -> NDArray[np.float64]:
     """The finest Das-Dennis directions that are not more than the population."""
     if n_objectives == 1:
         return np.ones((1, 1))
     if population_size < n_objectives:
         raise ValueError(
-            f"engine 'nsga3' needs a population_size of at least the number of objectives, {n_objectives}, "
+            f"engine {engine!r} needs a population_size of at least the number of objectives, {n_objectives}, "
             f"got {population_size}"
         )
     n_partitions = 1
