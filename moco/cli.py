@@ -52,7 +52,13 @@ Check = Annotated[
 Epochs = Annotated[int | None, typer.Option(help="Epochs of supernet training; the data set's recipe when left out.")]
 Trials = Annotated[int | None, typer.Option(help="Distinct designs to score; the data set's recipe when left out.")]
 Population = Annotated[int, typer.Option(help="Designs of a generation.")]
-Engine = Annotated[str, typer.Option(help="nsga2, random, another of pymoo's, or optuna:tpe and the like.")]
+Engine = Annotated[
+    str,
+    typer.Option(
+        help="surrogate, which predicts log loss and computes costs; nsga2 or another of pymoo's; random; optuna:tpe "
+        "and the like."
+    ),
+]
 CalibrationName = Annotated[
     str,
     typer.Option(
@@ -76,8 +82,8 @@ def run(
     trials: Trials = None,
     epochs: Epochs = None,
     space: SpaceKind = "nasrec-full",
-    population: Population = 100,
-    engine: Engine = "nsga2",
+    population: Population = 50,
+    engine: Engine = "surrogate",
     calibration: CalibrationName = "isaac32",
     max_energy_pj: MaxEnergy = None,
     max_latency_ns: MaxLatency = None,
@@ -190,8 +196,8 @@ def search(
     folder: Folder,
     *,
     trials: Trials = None,
-    population: Population = 100,
-    engine: Engine = "nsga2",
+    population: Population = 50,
+    engine: Engine = "surrogate",
     calibration: CalibrationName = "isaac32",
     max_energy_pj: MaxEnergy = None,
     max_latency_ns: MaxLatency = None,

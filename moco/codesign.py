@@ -19,6 +19,7 @@ from moco.data import ClickLog
 from moco.design import Design, design_parts
 from moco.features import network_features
 from moco.known import known_designs
+from moco.look_ahead import LOOKS_AHEAD, LookAhead
 from moco.lowering import pim_config
 from moco.oracle import N_EXACT_ROWS, Oracle, Scores
 from moco.recipes import recipe_for
@@ -273,8 +274,8 @@ def create_study(
     *,
     storage: str | Path | None = None,
     seed: int = 0,
-    engine: str = "nsga2",
-    population_size: int = 100,
+    engine: str = LOOKS_AHEAD,
+    population_size: int = 50,
     calibration: str | Calibration = "isaac32",
     n_jobs: int | None = None,
     cardinalities: Sequence[int] | None = None,
@@ -295,7 +296,8 @@ def create_study(
         supernet: From `train_supernet` with the same data and the space's networks.
         storage: SQLite file; None keeps the study in memory.
         seed: Fixes the search.
-        engine: "nsga2", another of pymoo's, "random", or Optuna's as "optuna:tpe".
+        engine: "surrogate", which predicts log loss and computes costs before it proposes a design; "nsga2", another of
+            pymoo's, "random", or Optuna's as "optuna:tpe".
         population_size: Designs of a generation.
         calibration: Of the hardware model: a name, one at another node such as "isaac32@22nm", a file, or your own.
         n_jobs: Processes that score; by default one a core. Results do not depend on it.
@@ -304,7 +306,8 @@ def create_study(
         correction: Of the log loss, learned from networks trained from scratch on this data; None uses supernet scores
             as they are.
         known_networks: (n, P) networks for the first population, beside the hand-made ones.
-        improves_chips: Whether proposed networks get the best of many chips first; see `moco.better_chips`.
+        improves_chips: Whether networks that an engine other than "surrogate" proposes get the best of many chips
+            first; see `moco.better_chips`.
         max_energy_pj: Cap on the energy of one inference; likewise the others.
         max_latency_ns: Cap on latency.
         max_area_mm2: Cap on chip area.
@@ -332,6 +335,7 @@ def create_study(
     if improves_chips:
         improve = BetterChips(data, space, model, on_chip, tuple(constraints))
         known = np.concatenate([known, improve(known, np.random.default_rng((seed, 11)))]) if len(known) else known
+        improve = None if engine == LOOKS_AHEAD else improve
     study = Study(
         name,
         space,
@@ -343,6 +347,7 @@ def create_study(
         population_size=population_size,
         known=known,
         improve=improve,
+        cheap=LookAhead(data, space, model, on_chip, tuple(constraints)),
         digests={
             "data": data.digest,
             "supernet": oracle.digest,

@@ -35,7 +35,7 @@ MOVIELENS = Recipe(
     sparse_dims=(4, 8, 16),
     supernet=TrainSettings(),
     final=FinalSettings(),
-    n_trials=1000,
+    n_trials=600,
     n_checked=8,
 )
 
@@ -99,7 +99,7 @@ RECIPES = {
         sparse_dims=(4, 8, 16),
         supernet=TrainSettings(epochs=20, learning_rate=1e-3, embedding_l2=3e-3, embedding_dropout=0.1),
         final=FinalSettings(epochs=16, embedding_dropout=0.0),
-        n_trials=2000,
+        n_trials=1000,
         n_checked=8,
     ),
     "criteo": nasrec_recipe(15_000 / 71_625, 0.16),

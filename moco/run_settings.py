@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from moco.codesign import CAPS, caps
 from moco.data.logs import LOG_FORMATS
 from moco.files import write_text_whole
+from moco.look_ahead import LOOKS_AHEAD
 from pimmodel import find_calibration
 from studies import ENGINES
 
@@ -63,8 +64,8 @@ class SearchSettings:
         max_energy_pj: Cap; None for none. Likewise the other three.
     """
 
-    population_size: int = 100
-    engine: str = "nsga2"
+    population_size: int = 50
+    engine: str = LOOKS_AHEAD
     calibration: str = "isaac32"
     max_energy_pj: float | None = None
     max_latency_ns: float | None = None

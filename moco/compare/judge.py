@@ -11,10 +11,12 @@ from pathlib import Path
 from moco.codesign import CodesignStudy
 from moco.correction import Correction
 from moco.data import ClickLog
+from moco.look_ahead import LookAhead
 from moco.oracle import Oracle
 from pimmodel import Calibration
 from spaces import CodesignSpace, Genomes, Space
 from studies import Constraint, Objective, Study
+from studies.failures import Evaluate
 from studies.study import Improve
 
 
@@ -70,6 +72,10 @@ class Judge:
             self.data, space, self.oracle, study, self.calibration, self.cardinalities, self.correction
         )
 
+    def look_ahead(self, space: CodesignSpace) -> LookAhead:
+        """What may be computed of a space's genomes before they are evaluated."""
+        return LookAhead(self.data, space, self.calibration, self.cardinalities, self.constraints)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -97,6 +103,7 @@ class Plan:
         known: Genomes,
         judge: Judge,
         improve: Improve | None = None,
+        cheap: Evaluate | None = None,
     ) -> Study:
         """The study of one search, made or opened; its name says what it is, its seed and the evaluations of its way.
 
@@ -116,4 +123,5 @@ class Plan:
             known=known,
             digests=judge.digests,
             improve=improve,
+            cheap=cheap,
         )

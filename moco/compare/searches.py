@@ -15,8 +15,9 @@ from moco.compare.judge import Judge, Plan
 from moco.compare.settled_networks import settled_networks
 from moco.design import Design
 from moco.known import known_designs, known_networks
+from moco.look_ahead import LOOKS_AHEAD
 from moco.progress import progress_bar
-from spaces import CodesignSpace, Genomes
+from spaces import CodesignSpace, Genomes, products
 from studies import Evaluation, Objective, Study, Trials, is_non_dominated
 
 FIRST_SHARE = 0.5
@@ -60,7 +61,9 @@ def joint_search(judge: Judge, plan: Plan, space: CodesignSpace, networks: Genom
     known = known_designs(space, networks)
     improve = BetterChips(judge.data, space, judge.calibration, judge.cardinalities, judge.constraints)
     known = np.concatenate([known, improve(known, np.random.default_rng((plan.seed, 11)))])
-    with plan.study("joint", space, judge.objectives, judge.constraints, known, judge, improve) as study:
+    changes = None if plan.engine == LOOKS_AHEAD else improve
+    cheap = judge.look_ahead(space)
+    with plan.study("joint", space, judge.objectives, judge.constraints, known, judge, changes, cheap) as study:
         codesign = judge.codesign(space, study)
         _optimise(study, codesign.evaluate, plan.n_evaluations, f"joint search, seed {plan.seed}", plan)
         return Found(codesign, first_trials(study.trials(), plan.n_evaluations))
@@ -82,7 +85,14 @@ def architecture_search(judge: Judge, plan: Plan, space: CodesignSpace, networks
     hand_made = fixed.network.genomes_of(list(known_networks(fixed.network).values()))
     known = np.concatenate([on_fixed_chip(fixed, hand_made), on_fixed_chip(fixed, networks)])
     objectives = [judge.objectives[0], Objective(name="macs")]
-    with plan.study("networks on ISAAC's chip", fixed, objectives, (), known, judge) as study:
+
+    def cheap(genomes: Genomes) -> Evaluation:
+        made = products(fixed.networks(genomes), len(judge.data.dense), len(judge.data.categorical))
+        return Evaluation(
+            np.column_stack([np.full(len(genomes), np.nan), made.macs]), attributes={"log_macs": np.log1p(made.macs)}
+        )
+
+    with plan.study("networks on ISAAC's chip", fixed, objectives, (), known, judge, cheap=cheap) as study:
         codesign = judge.codesign(fixed, study)
 
         def evaluate(genomes: Genomes) -> Evaluation:
@@ -103,8 +113,16 @@ def chip_search(judge: Judge, plan: Plan, space: CodesignSpace, first: Found) ->
     """Weight bits and chips for the networks of the first step's front, with what evaluations are left."""
     n_left = plan.n_evaluations - len(first.trials)
     networks = settled_of(first, space)
-    settled = settled_networks(space, networks)
-    with plan.study("chips second", settled, judge.objectives, judge.constraints, settled.known(), judge) as study:
+    settled, look = settled_networks(space, networks), judge.look_ahead(space)
+    with plan.study(
+        "chips second",
+        settled,
+        judge.objectives,
+        judge.constraints,
+        settled.known(),
+        judge,
+        cheap=lambda genomes: look(settled.joint_genomes(genomes)),
+    ) as study:
         codesign = judge.codesign(space, study)
         _optimise(
             study,

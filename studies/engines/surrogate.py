@@ -28,6 +28,10 @@ N_LEARNED = 1000
 PLAIN_SHARE = 0.1
 """Of the proposals, offspring of evaluated designs that no prediction has chosen."""
 
+MOST_ABOVE = 2.0
+"""Objectives are learned up to so many times as far above their median as the least is below it: how much worse than
+useless a design is would bend the predictions of the others."""
+
 N_FIRST = 10
 """Results below which there is nothing to learn from."""
 
@@ -82,7 +86,10 @@ class SurrogateEngine:
         assert results is not None
         others = rng.permutation(np.setdiff1d(np.arange(len(results.number)), fittest))
         rows = np.concatenate([fittest, others[: max(0, N_LEARNED - len(fittest))]])
-        quantities = np.concatenate([results.values, results.violations], axis=1)[rows]
+        values, violations = results.values[rows], results.violations[rows]
+        median = np.median(values, axis=0)
+        values = np.minimum(values, median + MOST_ABOVE * (median - values.min(axis=0)))
+        quantities = np.concatenate([values, violations], axis=1)
 
         def cheap(genomes: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
             if setting.cheap is None:
