@@ -42,11 +42,13 @@ class Fit:
         embedding_l2: As `FinalSettings.embedding_l2`.
         dropout: As `DeepStructure.dropout`.
         learning_rate: As `FinalSettings.learning_rate`.
+        epochs: As `FinalSettings.epochs`; those of the data set when left out.
     """
 
     embedding_l2: float
     dropout: float = 0.0
     learning_rate: float = 1e-3
+    epochs: int | None = None
 
 
 FRAPPE_FINAL = FinalSettings(
@@ -65,11 +67,11 @@ FRAPPE = {
     "AutoInt+": Fit(0.05, 0.1, 3e-3),
     "DLRM": Fit(0.025, 0.2, 3e-3),
     "MaskNet": Fit(0.05, 0.1, 3e-3),
-    "FinalMLP": Fit(0.025, 0.4, 3e-3),
+    "FinalMLP": Fit(0.05, 0.4, 3e-3, epochs=24),
 }
 """Dropout is that of BARS (reczoo/BARS @5b5e61f) for Frappe_x1. Penalties are half of BARS's, whose lambda / 2 |E|^2
 has the gradient lambda E of moco's: with the whole of them, a rate that falls by a cosine over twelve epochs ends
-before the embeddings have grown. DNN, Wide&Deep, xDeepFM and DLRM take those of DeepFM. LR and FM have no layer that
+before the embeddings have grown; FinalMLP takes all of it, and twice the epochs. DNN, Wide&Deep, xDeepFM and DLRM take those of DeepFM. LR and FM have no layer that
 would undo a small scale of the embeddings, and so much smaller penalties."""
 
 SMALL_FINAL = FinalSettings(
@@ -104,5 +106,6 @@ def fitted(network: Structure, final: FinalSettings, fit: Fit) -> BaselineRecipe
     """A recipe with what differs put in; dropout where there is a deep part."""
     if isinstance(network, DeepStructure):
         network = replace(network, dropout=fit.dropout)
-    final = replace(final, embedding_l2=fit.embedding_l2, learning_rate=fit.learning_rate)
+    epochs = final.epochs if fit.epochs is None else fit.epochs
+    final = replace(final, embedding_l2=fit.embedding_l2, learning_rate=fit.learning_rate, epochs=epochs)
     return BaselineRecipe(network=network, final=final)

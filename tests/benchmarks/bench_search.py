@@ -1,9 +1,9 @@
 """Is the search better than chance? Hypervolume of each way to search: same oracle, costs and budget.
 
-Uses the supernet of runs/movielens-100k, which `make run` trains, and its correction. Random search is given twice: as it
-is, and restricted to chips with lossless ADCs, which spares it the designs that the search learns to avoid. Shares of the
-box below the reference point, and of that from BEST to it with energy and latency in logarithms: the most accurate corner
-rules the first, all decades of cost count in the second.
+Uses the supernet of runs/movielens-100k, which `make run` trains, and its correction. Random search is given twice: as
+it is, and restricted to chips with lossless ADCs, which spares it the designs that the search learns to avoid. Shares
+of the box below the reference point, and of that from BEST to it with energy and latency in logarithms: the most
+accurate corner rules the first, all decades of cost count in the second.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def no_networks(run: Run) -> Genomes:
 @pytest.fixture(scope="session")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     storage = tmp_path_factory.mktemp("searches") / "searches.db"
-    return Plan(storage=storage, seed=3, n_evaluations=N_EVALUATIONS, engine="nsga2", population_size=10)
+    return Plan(storage=storage, seed=3, n_evaluations=N_EVALUATIONS, engine="surrogate", population_size=10)
 
 
 @pytest.fixture(scope="session")
