@@ -70,9 +70,9 @@ FRAPPE = {
     "FinalMLP": Fit(0.05, 0.4, 3e-3, epochs=24),
 }
 """Dropout is that of BARS (reczoo/BARS @5b5e61f) for Frappe_x1. Penalties are half of BARS's, whose lambda / 2 |E|^2
-has the gradient lambda E of moco's: with the whole of them, a rate that falls by a cosine over so few epochs ends before
-the embeddings have grown; FinalMLP takes all of it, and more epochs. DNN, Wide&Deep, xDeepFM and DLRM take those of
-DeepFM. LR and FM have no layer that would undo a small scale of the embeddings, and so much smaller penalties."""
+has the gradient lambda E of moco's: with the whole of them, a rate that falls by a cosine over so few epochs ends
+before the embeddings have grown; FinalMLP takes all of it, and more epochs. DNN, Wide&Deep, xDeepFM and DLRM take those
+of DeepFM. LR and FM have no layer that would undo a small scale of the embeddings, and so much smaller penalties."""
 
 SMALL_FINAL = FinalSettings(
     epochs=8, batch_size=1024, learning_rate=1e-3, embedding_l2=0.01, embedding_dropout=0.0, average_share=0.0

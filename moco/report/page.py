@@ -294,7 +294,7 @@ def _search(inputs: ReportInputs, pictures: Mapping[str, bytes]) -> str:
         "chips": "; ".join(f"{block.name} {_listed(block.choices)}" for block in space.hardware.blocks),
         "objectives": _listed(f"{o.name} ({o.direction})" for o in study.study.objectives),
         "limits": _listed(f"{c.name} at most {c.limit:g} {c.unit}".rstrip() for c in study.study.constraints),
-        "hardware model": f"calibration {study.calibration}",
+        "hardware model": f"calibration {study.calibration.name}: {study.calibration.source}",
         "study": study.study.name,
         **inputs.settings,
     }

@@ -159,11 +159,12 @@ def _trained(axes: Axes, points: FrontPoints, across: int) -> None:
 
 
 def _limit_logloss(axes: Axes, points: FrontPoints) -> None:
-    """Ends the axis above the front and above most designs: a few far off would flatten the rest."""
+    """Ends the axis at twice the height of the front at most: designs on useless chips would flatten the rest."""
     loglosses = points.evaluated[:, LOGLOSS]
     seen = np.concatenate([points.front[:, LOGLOSS], points.trained_logloss[np.isfinite(points.trained_logloss)]])
     low = min(loglosses.min(), seen.min())
-    high = max(float(np.quantile(loglosses, _SHOWN_QUANTILE)), seen.max())
+    most = float(np.quantile(loglosses, _SHOWN_QUANTILE))
+    high = max(seen.max(), min(most, 2 * seen.max() - low))
     if high == low:
         return
     margin = 0.06 * (high - low)

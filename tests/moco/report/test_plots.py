@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -102,6 +104,19 @@ def test_designs_far_above_the_front_are_counted() -> None:
         trained_logloss=POINTS.trained_logloss,
     )
     assert front_pairs(points).axes[0].get_title(loc="right") == "not shown: 1 above"
+
+
+def test_many_useless_designs_do_not_flatten_the_front() -> None:
+    useless = np.tile([14.0, 1e3, 100.0], (len(POINTS.evaluated), 1))
+    points = replace(
+        POINTS,
+        evaluated=np.concatenate([POINTS.evaluated, useless]),
+        is_first=np.zeros(2 * len(useless), dtype=bool),
+    )
+    low, high = front_pairs(points).axes[0].get_ylim()
+    front = POINTS.front[:, 0]
+    assert low < front.min()
+    assert front.max() < high < 1
 
 
 def test_one_design_can_be_drawn() -> None:
