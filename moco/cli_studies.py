@@ -122,11 +122,11 @@ def export(
     dashboard, 'moco dashboard' shows a run more quickly.
     """
     if out.suffix.lower() in OPTUNA_SUFFIXES:
-        from studies.optuna_export import export_optuna
+        from studies.exchange.optuna_export import export_optuna
 
         n_trials = export_optuna(_file(file), name, out)
     else:
-        from studies.exchange import TABLE_SUFFIXES, export_table
+        from studies.exchange.table import TABLE_SUFFIXES, export_table
 
         if out.suffix.lower() not in TABLE_SUFFIXES:
             known = ", ".join((*TABLE_SUFFIXES, *OPTUNA_SUFFIXES))
@@ -155,9 +155,9 @@ def import_(
     left out, and why.
     """
     from spaces import read_space
-    from studies.optuna_import import import_optuna
-    from studies.optuna_source import optuna_studies
-    from studies.stored import stored_study
+    from studies.exchange.optuna_import import import_optuna
+    from studies.exchange.optuna_source import optuna_studies
+    from studies.files.stored import stored_study
 
     if like is not None and space is not None:
         raise ValueError("--like and --space both say what the space is: give one of them")

@@ -4,20 +4,20 @@ study = Study("name", space, [Objective(name="cost"), Objective(name="error")], 
 study.optimize(evaluate, n_trials=2000)
 print(study.front().values)
 
-What needs Optuna to be imported stays in its modules: studies.optuna_export, studies.optuna_import.
+What needs Optuna to be imported stays in its modules: studies.exchange.optuna_export, studies.exchange.optuna_import.
 """
 
 from studies.engines import ENGINES
-from studies.exchange import export_table
+from studies.exchange.table import export_table
 from studies.failures import TooManyFailuresError
+from studies.files.manage import copy_study, delete_study, rename_study
+from studies.files.merge import Merged, merge_studies
+from studies.files.stored import open_study
 from studies.front import is_non_dominated, knee
-from studies.listing import StudyInfo, list_studies
-from studies.manage import copy_study, delete_study, rename_study
-from studies.merge import Merged, merge_studies
 from studies.objective import Constraint, Evaluation, Objective
 from studies.sharding import sharded
-from studies.sqlite import StudyBusyError, StudyFileError, StudyWriteError
-from studies.stored import open_study
+from studies.storage.listing import StudyInfo, list_studies
+from studies.storage.sqlite import StudyBusyError, StudyFileError, StudyWriteError
 from studies.study import Study
 from studies.summary import Progress
 from studies.trials import Failures, Trials

@@ -22,9 +22,9 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from studies.engines.optuna import quiet_optuna
+from studies.exchange.optuna_rows import add_trials
 from studies.objective import violations
-from studies.optuna_rows import add_trials
-from studies.sqlite import BUSY_TIMEOUT_S, StudyWriteError
+from studies.storage.sqlite import BUSY_TIMEOUT_S, StudyWriteError
 from studies.trials import Trials
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spaces.space import Space
 from studies import front
 from studies.objective import Objective, check_names, minimised
-from studies.reading import Counts, StudyReading
+from studies.storage.reading import Counts, StudyReading
 from studies.trials import Failures, Trials
 
 

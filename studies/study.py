@@ -31,7 +31,7 @@ from studies.objective import (
 )
 from studies.record import StudyRecord
 from studies.standing import Standing
-from studies.store import StudyStore
+from studies.storage.store import StudyStore
 from studies.summary import Progress, hardest_constraint, summary
 from studies.trials import Failures, Trials
 

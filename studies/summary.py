@@ -9,7 +9,7 @@ import numpy as np
 
 from studies.front import knee
 from studies.objective import Constraint, Objective, minimised, violations
-from studies.reading import Counts
+from studies.storage.reading import Counts
 from studies.trials import Trials
 
 

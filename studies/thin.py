@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from studies.sqlite import quoted
-from studies.views import has_object
+from studies.storage.sqlite import quoted
+from studies.storage.views import has_object
 
 
 def has_thin(connection: sqlite3.Connection, name: str) -> bool:
@@ -71,7 +71,7 @@ def copy_thin(source: Path, name: str, target: Path, new_name: str) -> None:
     import optuna
 
     from studies.dashboard import thin_storage
-    from studies.optuna_rows import add_trials
+    from studies.exchange.optuna_rows import add_trials
 
     with thin_storage(source) as source_storage, thin_storage(target) as target_storage:
         thin = optuna.load_study(study_name=name, storage=source_storage)

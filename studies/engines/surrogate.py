@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from studies.engines import Results, Setting
+from studies.engines.gaussian_process import Surrogate, encoded
 from studies.engines.pymoo import PymooEngine
-from studies.surrogate import Surrogate, encoded
 
 N_BRED = 15
 """Generations bred on predictions for each that is evaluated; more of them go where predictions are wrong."""

@@ -15,9 +15,9 @@ import pytest
 from moco.cli import main
 from spaces import ChoiceBlock, Space
 from studies import Evaluation, Objective, Study, list_studies, open_study
-from studies.optuna_source import optuna_studies
-from studies.schema import MIGRATIONS
-from studies.sqlite import SqliteFile
+from studies.exchange.optuna_source import optuna_studies
+from studies.storage.schema import MIGRATIONS
+from studies.storage.sqlite import SqliteFile
 
 SPACE = Space("s", (ChoiceBlock("kind", ("dot", "fm", "cross")), ChoiceBlock("rank", (8, 16, 32, 64), is_ordered=True)))
 

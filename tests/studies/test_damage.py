@@ -125,7 +125,7 @@ def test_a_file_that_another_program_locks(
     run: Callable[..., None],
     same: Callable[..., None],
 ) -> None:
-    monkeypatch.setattr("studies.sqlite.BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("studies.storage.sqlite.BUSY_TIMEOUT_S", 0.05)
     file = tmp_path / "study.db"
     with dtlz2.study(file, population_size=20) as study, closing(sqlite3.connect(file)) as other:
         run(study, dtlz2.evaluate, 20)
@@ -144,7 +144,7 @@ def test_a_file_that_another_program_locks(
 def test_a_file_that_another_program_keeps_to_itself(
     dtlz2: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studies.sqlite.BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("studies.storage.sqlite.BUSY_TIMEOUT_S", 0.05)
     file = tmp_path / "study.db"
     dtlz2.study(file).close()
     with closing(sqlite3.connect(file)) as other:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from spaces import Choice, ChoiceBlock, Space, codesign_of, nasrec_space
 from studies import Constraint, Evaluation, Objective, Study, StudyFileError, export_table
-from studies.exchange import choice_index, plain_choices, trials_frame
-from studies.stored import StoredStudy, stored_study
+from studies.exchange.table import choice_index, plain_choices, trials_frame
+from studies.files.stored import StoredStudy, stored_study
 
 CHOICES = st.one_of(
     st.text(max_size=6),

@@ -22,8 +22,8 @@ from optuna.storages import RDBStorage
 from spaces.space import ChoiceBlock, Space
 from studies import Evaluation, Failures, Objective, Progress, Study, TooManyFailuresError, list_studies
 from studies.failures import FailureLimit
-from studies.schema import MIGRATIONS
-from studies.sqlite import SqliteFile
+from studies.storage.schema import MIGRATIONS
+from studies.storage.sqlite import SqliteFile
 
 LINE = Space("line", (ChoiceBlock("x", tuple(range(200)), is_ordered=True), ChoiceBlock("y", tuple(range(10)))))
 

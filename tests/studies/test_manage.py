@@ -32,9 +32,9 @@ from studies import (
     open_study,
     rename_study,
 )
-from studies.sqlite import SqliteFile
-from studies.store import MIGRATIONS
-from studies.tables import opened, study_tables
+from studies.files.tables import opened, study_tables
+from studies.storage.sqlite import SqliteFile
+from studies.storage.store import MIGRATIONS
 
 HOSTILE = ('a"b', "it's", "x; DROP TABLE moco_trials; --", "ж星 é", "a.b/c", "%_", "trials", " ", 'trials_"x', "NULL")
 

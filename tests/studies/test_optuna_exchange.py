@@ -20,12 +20,12 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from spaces import ChoiceBlock, Space
 from studies import Evaluation, Objective, Study, StudyFileError, copy_study, open_study
 from studies.engines.optuna import quiet_optuna
-from studies.optuna_export import distribution_of, export_optuna, frozen_trials
-from studies.optuna_import import import_optuna
-from studies.optuna_question import Question, question_of
-from studies.optuna_rows import add_trials, knows_tables
-from studies.optuna_source import optuna_studies
-from studies.stored import stored_study
+from studies.exchange.optuna_export import distribution_of, export_optuna, frozen_trials
+from studies.exchange.optuna_import import import_optuna
+from studies.exchange.optuna_question import Question, question_of
+from studies.exchange.optuna_rows import add_trials, knows_tables
+from studies.exchange.optuna_source import optuna_studies
+from studies.files.stored import stored_study
 
 
 @contextmanager

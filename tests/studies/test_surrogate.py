@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spaces.space import ChoiceBlock, Space
 from studies import Constraint, Evaluation, Objective, Study
-from studies.surrogate import Surrogate, encoded
+from studies.engines.gaussian_process import Surrogate, encoded
 
 SPACE = Space(
     "s",

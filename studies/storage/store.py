@@ -1,4 +1,4 @@
-"""Studies in a SQLite file: complete history, one transaction for each generation; `studies.reading` reads it back."""
+"""Studies in a SQLite file: complete history, one transaction for each generation; `reading` reads it back."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.checksums import failure_checksums, text_checksum, trial_checksums
-from studies.reading import StudyReading
 from studies.record import StudyRecord
-from studies.schema import GENOME_DTYPES, MIGRATIONS
-from studies.sqlite import SqliteFile
+from studies.storage.checksums import failure_checksums, text_checksum, trial_checksums
+from studies.storage.reading import StudyReading
+from studies.storage.schema import GENOME_DTYPES, MIGRATIONS
+from studies.storage.sqlite import SqliteFile
+from studies.storage.views import make_trials_view
 from studies.trials import Failures, Trials
-from studies.views import make_trials_view
 
 
 class StudyStore:

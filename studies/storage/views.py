@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from studies.sqlite import quoted
+from studies.storage.sqlite import quoted
 
 
 def view_name(study_name: str) -> str:

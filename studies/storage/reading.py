@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.checksums import failure_checksums, text_checksum, trial_checksums
 from studies.objective import Constraint, Direction, Objective
 from studies.record import StudyRecord
-from studies.schema import GENOME_DTYPES
-from studies.sqlite import SqliteFile, StudyFileError
+from studies.storage.checksums import failure_checksums, text_checksum, trial_checksums
+from studies.storage.schema import GENOME_DTYPES
+from studies.storage.sqlite import SqliteFile, StudyFileError
 from studies.trials import Failures, Trials
 
 N_AT_ONCE = 5000

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studies.schema import MIGRATIONS
-from studies.sqlite import SqliteFile
-from studies.tables import copy_rows, delete_rows, name_of, opened, require_free_name, study_id_of
+from studies.files.tables import copy_rows, delete_rows, name_of, opened, require_free_name, study_id_of
+from studies.storage.schema import MIGRATIONS
+from studies.storage.sqlite import SqliteFile
+from studies.storage.views import drop_trials_view, make_trials_view
 from studies.thin import copy_thin, delete_thin, has_thin, rename_thin, require_free_thin
-from studies.views import drop_trials_view, make_trials_view
 
 
 def rename_study(file: str | Path, name: str, new_name: str) -> None:

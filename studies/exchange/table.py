@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spaces.space import Choice, ChoiceBlock
-from studies.stored import StoredStudy, stored_study
+from studies.files.stored import StoredStudy, stored_study
 
 if TYPE_CHECKING:
     import polars

@@ -4,8 +4,8 @@ Trials and failed designs share one sequence of numbers, in the order in which d
 stored as little-endian unsigned integers of the width named in moco_studies.genome_dtype, one block a value; breakdowns
 as little-endian float64. Everything else is in plain columns, and a view `trials_<study>` shows one row a trial with
 the objectives under their names. Further views for any SQLite tool: `moco_overview` has one row a study,
-`moco_named_values` one row a value, `moco_failed_designs` one a failure. Checksums are those of `studies.checksums`,
-null in rows older than version 2.
+`moco_named_values` one row a value, `moco_failed_designs` one a failure. Checksums are those of
+`studies.storage.checksums`, null in rows older than version 2.
 """
 
 from __future__ import annotations

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spaces import Space, read_space
-from studies.reading import StudyReading
+from studies.files.tables import name_of, opened, study_id_of
 from studies.record import StudyRecord
-from studies.sqlite import SqliteFile
+from studies.storage.reading import StudyReading
+from studies.storage.sqlite import SqliteFile
 from studies.study import Study
-from studies.tables import name_of, opened, study_id_of
 from studies.trials import Failures, Trials
 
 

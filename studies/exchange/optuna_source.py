@@ -11,7 +11,7 @@ import optuna
 from optuna.storages import RDBStorage
 
 from studies.engines.optuna import quiet_optuna
-from studies.sqlite import BUSY_TIMEOUT_S, StudyFileError
+from studies.storage.sqlite import BUSY_TIMEOUT_S, StudyFileError
 
 
 def optuna_studies(source: str | Path) -> list[str]:

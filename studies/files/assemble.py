@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from spaces.space import Space
 from studies.engines import Results, Setting, make_engine
-from studies.manage import insert_study
+from studies.files.manage import insert_study
 from studies.objective import minimised, violations
 from studies.record import StudyRecord
-from studies.sqlite import SqliteFile
-from studies.store import StudyStore
+from studies.storage.sqlite import SqliteFile
+from studies.storage.store import StudyStore
 from studies.trials import Failures, Trials
 
 

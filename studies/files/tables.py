@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from studies.objective import check_printable
-from studies.schema import MIGRATIONS
-from studies.sqlite import SqliteFile, StudyFileError, quoted
+from studies.storage.schema import MIGRATIONS
+from studies.storage.sqlite import SqliteFile, StudyFileError, quoted
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from studies.schema import MIGRATIONS
-from studies.sqlite import SqliteFile, StudyFileError
+from studies.storage.schema import MIGRATIONS
+from studies.storage.sqlite import SqliteFile, StudyFileError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from spaces.space import ChoiceBlock
 from studies.dashboard import thin_storage
-from studies.exchange import Plain, plain_choices
+from studies.exchange.optuna_question import CONSTRAINED, QUESTION, REASON, question_text
+from studies.exchange.optuna_rows import add_trials
+from studies.exchange.table import Plain, plain_choices
+from studies.files.stored import StoredStudy, stored_study
 from studies.objective import violations
-from studies.optuna_question import CONSTRAINED, QUESTION, REASON, question_text
-from studies.optuna_rows import add_trials
-from studies.stored import StoredStudy, stored_study
 
 
 def export_optuna(file: str | Path, name: str, out_file: str | Path) -> int:

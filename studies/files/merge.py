@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.assemble import some_failures, write_study
-from studies.schema import MIGRATIONS
-from studies.sqlite import SqliteFile
-from studies.stored import StoredStudy, open_study, stored_study
-from studies.tables import require_free_name
+from studies.files.assemble import some_failures, write_study
+from studies.files.stored import StoredStudy, open_study, stored_study
+from studies.files.tables import require_free_name
+from studies.storage.schema import MIGRATIONS
+from studies.storage.sqlite import SqliteFile
 from studies.trials import Failures, Trials
 
 

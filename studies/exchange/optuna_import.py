@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
 from spaces.space import Space
-from studies.assemble import write_study
-from studies.exchange import choice_index
+from studies.exchange.optuna_question import CONSTRAINED, REASON, question_of
+from studies.exchange.optuna_source import optuna_storage
+from studies.exchange.table import choice_index
+from studies.files.assemble import write_study
+from studies.files.stored import open_study
+from studies.files.tables import require_free_name
 from studies.objective import RESERVED_NAMES, Constraint, Objective, check_names, violations
-from studies.optuna_question import CONSTRAINED, REASON, question_of
-from studies.optuna_source import optuna_storage
 from studies.record import StudyRecord
-from studies.schema import MIGRATIONS
-from studies.sqlite import SqliteFile
-from studies.stored import open_study
-from studies.tables import require_free_name
+from studies.storage.schema import MIGRATIONS
+from studies.storage.sqlite import SqliteFile
 from studies.trials import Failures, Trials
 
 

@@ -1,0 +1,1 @@
+"""Studies to and from other forms: tables, and whole Optuna studies."""

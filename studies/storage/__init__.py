@@ -1,0 +1,1 @@
+"""The SQLite file of studies: opened, checked, migrated, written and read back."""
