@@ -11,11 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moco.batch_costs import design_costs, loses_nothing
-from moco.data import ClickLog
-from pimmodel import Calibration
-from spaces import CodesignSpace, Genomes
-from studies import Constraint
+from moco.batch_costs import loses_nothing
+from moco.look_ahead import LookAhead
+from spaces import Genomes
 
 N_RANDOM = 64
 """Chips drawn anew for each network."""
@@ -35,18 +33,10 @@ class BetterChips:
     """Gives proposed networks better chips.
 
     Attributes:
-        data: The click log.
-        space: Of the designs.
-        calibration: Of the hardware model.
-        cardinalities: (F,) rows of the embedding tables on the chip.
-        constraints: Caps on costs.
+        look: Says what designs cost.
     """
 
-    data: ClickLog
-    space: CodesignSpace
-    calibration: Calibration
-    cardinalities: tuple[int, ...]
-    constraints: tuple[Constraint, ...] = ()
+    look: LookAhead
 
     def __call__(self, genomes: Genomes, rng: np.random.Generator) -> Genomes:
         """(B, P) genomes, most of them with the best of many chips that lose nothing; never a worse one.
@@ -57,11 +47,11 @@ class BetterChips:
         is_open, weight = rng.random(len(genomes)) >= LEFT_SHARE, rng.random((len(genomes), 1))
         tried = self._tried(genomes, rng)
         shape, flat = tried.shape[:2], tried.reshape(-1, tried.shape[2])
-        costs = design_costs(self.data, self.space, flat, self.calibration, self.cardinalities)
+        costs = self.look.costs(flat)
         energy_pj, latency_ns = costs.estimate.energy_pj.reshape(shape), costs.estimate.latency_ns.reshape(shape)
         loss = weight * np.log(energy_pj) + (1 - weight) * np.log(latency_ns)
         is_within = np.ones(shape, dtype=bool)
-        for constraint in self.constraints:
+        for constraint in self.look.constraints:
             is_within &= getattr(costs.estimate, constraint.name).reshape(shape) <= constraint.limit
         is_lossless = loses_nothing(costs.configs, costs.adc_shortfall_bits).reshape(shape)
         is_allowed = is_lossless & (is_within | ~(is_lossless & is_within).any(axis=1, keepdims=True))
@@ -73,10 +63,10 @@ class BetterChips:
     def _tried(self, genomes: Genomes, rng: np.random.Generator) -> Genomes:
         """(B, 1 + N_RANDOM + N_NEAR, P) each proposal, and its network on other chips."""
         n_networks, n_others = len(genomes), N_RANDOM + N_NEAR
-        drawn = self.space.hardware.sample(rng, n_networks * n_others).reshape(n_networks, n_others, -1)
+        drawn = self.look.space.hardware.sample(rng, n_networks * n_others).reshape(n_networks, n_others, -1)
         is_drawn = rng.random(drawn.shape) < CHANGED_SHARE
         is_drawn[:, :N_RANDOM] = True
         tried = np.repeat(genomes[:, None], 1 + n_others, axis=1)
-        chips = tried[:, 1:, self.space.n_network_blocks :]
+        chips = tried[:, 1:, self.look.space.n_network_blocks :]
         chips[...] = np.where(is_drawn, drawn, chips)
-        return self.space.canonical(tried.reshape(-1, tried.shape[2])).reshape(tried.shape)
+        return self.look.space.canonical(tried.reshape(-1, tried.shape[2])).reshape(tried.shape)

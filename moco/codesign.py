@@ -331,9 +331,10 @@ def create_study(
         )
     oracle = Oracle(supernet, data, n_jobs=n_jobs)
     model = find_calibration(calibration)  # once: its file may change while the search goes on
+    look = LookAhead(data, space, model, on_chip, tuple(constraints))
     known, improve = known_designs(space, known_networks), None
     if improves_chips:
-        improve = BetterChips(data, space, model, on_chip, tuple(constraints))
+        improve = BetterChips(look)
         known = np.concatenate([known, improve(known, np.random.default_rng((seed, 11)))]) if len(known) else known
         improve = None if engine == LOOKS_AHEAD else improve
     study = Study(
@@ -347,7 +348,7 @@ def create_study(
         population_size=population_size,
         known=known,
         improve=improve,
-        cheap=LookAhead(data, space, model, on_chip, tuple(constraints)),
+        cheap=look,
         digests={
             "data": data.digest,
             "supernet": oracle.digest,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moco.batch_costs import design_costs
+from moco.batch_costs import Costs, design_costs
 from moco.data import ClickLog
 from pimmodel import Calibration
 from spaces import CodesignSpace, Genomes
@@ -36,7 +36,7 @@ class LookAhead:
 
     def __call__(self, genomes: Genomes) -> Evaluation:
         """Costs of (B, P) genomes, with what log loss depends on most: size, and bits that the ADC lacks."""
-        costs = design_costs(self.data, self.space, genomes, self.calibration, self.cardinalities)
+        costs = self.costs(genomes)
         found, unknown = costs.estimate, np.full(len(genomes), np.nan)
         capped = [getattr(found, constraint.name) for constraint in self.constraints]
         return Evaluation(
@@ -47,3 +47,7 @@ class LookAhead:
                 "adc_shortfall_bits": np.maximum(costs.adc_shortfall_bits, 0).astype(np.float64),
             },
         )
+
+    def costs(self, genomes: Genomes) -> Costs:
+        """All that the hardware model says of (B, P) genomes."""
+        return design_costs(self.data, self.space, genomes, self.calibration, self.cardinalities)

@@ -59,11 +59,11 @@ def first_trials(trials: Trials, n: int) -> Trials:
 def joint_search(judge: Judge, plan: Plan, space: CodesignSpace, networks: Genomes) -> Found:
     """Network and chip together, as the run's own search, with another seed."""
     known = known_designs(space, networks)
-    improve = BetterChips(judge.data, space, judge.calibration, judge.cardinalities, judge.constraints)
+    look = judge.look_ahead(space)
+    improve = BetterChips(look)
     known = np.concatenate([known, improve(known, np.random.default_rng((plan.seed, 11)))])
     changes = None if plan.engine == LOOKS_AHEAD else improve
-    cheap = judge.look_ahead(space)
-    with plan.study("joint", space, judge.objectives, judge.constraints, known, judge, changes, cheap) as study:
+    with plan.study("joint", space, judge.objectives, judge.constraints, known, judge, changes, look) as study:
         codesign = judge.codesign(space, study)
         _optimise(study, codesign.evaluate, plan.n_evaluations, f"joint search, seed {plan.seed}", plan)
         return Found(codesign, first_trials(study.trials(), plan.n_evaluations))

@@ -33,6 +33,7 @@ from moco.chosen import FromScratch, read_from_scratch, train_chosen, valid_logl
 from moco.codesign import CodesignStudy, objectives
 from moco.design import Design
 from moco.known import known_designs
+from moco.look_ahead import LookAhead
 from moco.oracle import Oracle, Scores
 from moco.run_settings import RunSettings, SearchSettings
 from moco.runs import Run
@@ -102,7 +103,7 @@ def steered_by_macs(this: Run, folder: Path, seed: int) -> CodesignStudy:
         storage=folder / "study.db",
         seed=seed,
         known=known_designs(this.space),
-        improve=BetterChips(this.data, this.space, model, this.data.cardinalities),
+        improve=BetterChips(LookAhead(this.data, this.space, model, this.data.cardinalities)),
     )
     oracle = cast(Oracle, MacsOracle(this.space))
     return CodesignStudy(this.data, this.space, oracle, study, model, this.data.cardinalities)

@@ -11,6 +11,7 @@ from moco.batch_costs import design_costs, loses_nothing
 from moco.better_chips import LEFT_SHARE, BetterChips
 from moco.codesign import codesign_space
 from moco.data import CtrDataset, load_dataset
+from moco.look_ahead import LookAhead
 from pimmodel import find_calibration
 from spaces import CodesignSpace, Genomes
 from studies import Constraint
@@ -38,7 +39,7 @@ def test_a_changed_chip_loses_nothing_and_costs_less_in_something(
     data: CtrDataset, space: CodesignSpace, seed: int
 ) -> None:
     given_ = proposals(space, 12, seed)
-    found = BetterChips(data, space, MODEL, data.cardinalities)(given_, np.random.default_rng(seed))
+    found = BetterChips(LookAhead(data, space, MODEL, data.cardinalities))(given_, np.random.default_rng(seed))
     first = space.n_network_blocks
     assert np.array_equal(found, space.canonical(found))
     assert np.array_equal(found[:, :first], given_[:, :first])
@@ -54,7 +55,7 @@ def test_a_changed_chip_loses_nothing_and_costs_less_in_something(
 
 def test_most_proposals_are_changed_and_a_share_is_left(data: CtrDataset, space: CodesignSpace) -> None:
     given_ = proposals(space, 400, 0)
-    better = BetterChips(data, space, MODEL, data.cardinalities)
+    better = BetterChips(LookAhead(data, space, MODEL, data.cardinalities))
     found = better(given_, np.random.default_rng(1))
     assert (found == given_).all(axis=1).mean() == pytest.approx(LEFT_SHARE, abs=0.1)
     assert np.array_equal(found, better(given_, np.random.default_rng(1)))
@@ -70,7 +71,9 @@ def test_a_chip_that_keeps_the_caps_goes_first(data: CtrDataset, space: Codesign
     limit = float(np.quantile(design_costs(data, space, given_).estimate.area_mm2, 0.2))
     free, capped = (
         design_costs(
-            data, space, BetterChips(data, space, MODEL, data.cardinalities, caps)(given_, np.random.default_rng(0))
+            data,
+            space,
+            BetterChips(LookAhead(data, space, MODEL, data.cardinalities, caps))(given_, np.random.default_rng(0)),
         ).estimate.area_mm2
         for caps in ((), (Constraint(name="area_mm2", limit=limit, unit="mm2"),))
     )
