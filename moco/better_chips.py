@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from moco.batch_costs import loses_nothing
-from moco.look_ahead import LookAhead
+from moco.look_ahead import LOOKS_AHEAD, LookAhead
 from spaces import Genomes
 
 N_RANDOM = 64
@@ -70,3 +70,15 @@ class BetterChips:
         chips = tried[:, 1:, self.look.space.n_network_blocks :]
         chips[...] = np.where(is_drawn, drawn, chips)
         return self.look.space.canonical(tried.reshape(-1, tried.shape[2])).reshape(tried.shape)
+
+
+def improver(engine: str, look: LookAhead) -> BetterChips | None:
+    """What gives the proposals of an engine better chips; None for the one that looks ahead by itself."""
+    return None if engine == LOOKS_AHEAD else BetterChips(look)
+
+
+def with_better_chips(known: Genomes, look: LookAhead, seed: int) -> Genomes:
+    """(2 B, P) the (B, P) known designs, then their networks with better chips."""
+    if len(known) == 0:
+        return known
+    return np.concatenate([known, BetterChips(look)(known, np.random.default_rng((seed, 11)))])

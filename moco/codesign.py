@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moco.batch_costs import design_costs, loses_nothing
-from moco.better_chips import BetterChips
+from moco.better_chips import improver, with_better_chips
 from moco.correction import Correction
 from moco.data import ClickLog
 from moco.design import Design, design_parts
@@ -334,9 +334,7 @@ def create_study(
     look = LookAhead(data, space, model, on_chip, tuple(constraints))
     known, improve = known_designs(space, known_networks), None
     if improves_chips:
-        improve = BetterChips(look)
-        known = np.concatenate([known, improve(known, np.random.default_rng((seed, 11)))]) if len(known) else known
-        improve = None if engine == LOOKS_AHEAD else improve
+        known, improve = with_better_chips(known, look, seed), improver(engine, look)
     study = Study(
         name,
         space,

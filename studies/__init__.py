@@ -10,13 +10,13 @@ What needs Optuna to be imported stays in its modules: studies.exchange.optuna_e
 from studies.engines import ENGINES
 from studies.exchange.table import export_table
 from studies.failures import TooManyFailuresError
+from studies.files.listing import StudyInfo, list_studies
 from studies.files.manage import copy_study, delete_study, rename_study
 from studies.files.merge import Merged, merge_studies
 from studies.files.stored import open_study
 from studies.front import is_non_dominated, knee
 from studies.objective import Constraint, Evaluation, Objective
 from studies.sharding import sharded
-from studies.storage.listing import StudyInfo, list_studies
 from studies.storage.sqlite import StudyBusyError, StudyFileError, StudyWriteError
 from studies.study import Study
 from studies.summary import Progress

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from moco.better_chips import BetterChips
+from moco.better_chips import improver, with_better_chips
 from moco.codesign import CodesignStudy
 from moco.compare.fixed_chip import at_uniform_bits, fixed_chip_space, on_fixed_chip
 from moco.compare.judge import Judge, Plan
 from moco.compare.settled_networks import settled_networks
 from moco.design import Design
 from moco.known import known_designs, known_networks
-from moco.look_ahead import LOOKS_AHEAD
 from moco.progress import progress_bar
 from spaces import CodesignSpace, Genomes, products
 from studies import Evaluation, Objective, Study, Trials, is_non_dominated
@@ -58,12 +57,9 @@ def first_trials(trials: Trials, n: int) -> Trials:
 
 def joint_search(judge: Judge, plan: Plan, space: CodesignSpace, networks: Genomes) -> Found:
     """Network and chip together, as the run's own search, with another seed."""
-    known = known_designs(space, networks)
     look = judge.look_ahead(space)
-    improve = BetterChips(look)
-    known = np.concatenate([known, improve(known, np.random.default_rng((plan.seed, 11)))])
-    changes = None if plan.engine == LOOKS_AHEAD else improve
-    with plan.study("joint", space, judge.objectives, judge.constraints, known, judge, changes, look) as study:
+    known, improve = with_better_chips(known_designs(space, networks), look, plan.seed), improver(plan.engine, look)
+    with plan.study("joint", space, judge.objectives, judge.constraints, known, judge, improve, look) as study:
         codesign = judge.codesign(space, study)
         _optimise(study, codesign.evaluate, plan.n_evaluations, f"joint search, seed {plan.seed}", plan)
         return Found(codesign, first_trials(study.trials(), plan.n_evaluations))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from studies.storage.schema import MIGRATIONS
-from studies.storage.sqlite import SqliteFile, StudyFileError
+from studies.files.tables import opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +29,7 @@ def list_studies(path: str | Path) -> list[StudyInfo]:
     Raises:
         StudyFileError: There is no such file, or it holds no studies of ours.
     """
-    if not Path(path).is_file():
-        raise StudyFileError(f"there is no study file {path}: give the path that was passed as storage")
-    file = SqliteFile(Path(path), MIGRATIONS)
-    with file.explained_errors():
+    with opened(path) as file:
         rows = file.connection.execute(
             "SELECT name, engine, seed, population_size, created_at, "
             "(SELECT count(*) FROM moco_generations g WHERE g.study_id = s.study_id), "
@@ -42,6 +38,5 @@ def list_studies(path: str | Path) -> list[StudyInfo]:
             "(SELECT count(*) FROM moco_failures f WHERE f.study_id = s.study_id) "
             "FROM moco_studies s ORDER BY study_id"
         ).fetchall()
-    file.close()
     names = [field.name for field in fields(StudyInfo)]
     return [StudyInfo(**dict(zip(names, row, strict=True))) for row in rows]
