@@ -155,6 +155,8 @@ def train_truth(
         "settings": asdict(settings),
     }
     truth = Truth.read(folder, name) or Truth(json.loads(json.dumps(what)), ())
+    if isinstance(stored := truth.what.get("settings"), dict):
+        truth.what["settings"] = {**asdict(FinalSettings()), **stored}  # what is new since then was at its default
     for part, value in json.loads(json.dumps(what)).items():
         if truth.what.get(part) != value:
             raise ValueError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +84,17 @@ def test_another_recipe_is_refused(log: CtrDataset, genomes: Genomes, tmp_path: 
     other = FinalSettings(epochs=2, batch_size=128)
     with pytest.raises(ValueError, match=r"log\.csv is of settings .*'epochs': 1.*'epochs': 2.*take another name"):
         train_truth(log, SPACE, genomes[:1], (0,), tmp_path, "log", settings=other, n_jobs=1)
+
+
+def test_settings_that_came_later_had_their_defaults(log: CtrDataset, genomes: Genomes, tmp_path: Path) -> None:
+    first = train_truth(log, SPACE, genomes[:1], (0,), tmp_path, "log", settings=SETTINGS, n_jobs=1)
+    header = json.loads((tmp_path / "log.json").read_text())
+    del header["settings"]["monitor"]
+    (tmp_path / "log.json").write_text(json.dumps(header))
+    again = train_truth(log, SPACE, genomes[:1], (0,), tmp_path, "log", settings=SETTINGS, n_jobs=1)
+    assert again == first
+    with pytest.raises(ValueError, match=r"'monitor': 'logloss'.*'monitor': 'auc'"):
+        train_truth(log, SPACE, genomes[:1], (0,), tmp_path, "log", settings=replace(SETTINGS, monitor="auc"), n_jobs=1)
 
 
 @pytest.mark.parametrize("text", ["", "genome,seed\n1-2,0\n", "genome,seed,n_epochs\nx,y,z\n"])
