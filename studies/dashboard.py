@@ -19,10 +19,11 @@ import optuna
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from studies.engines.optuna import quiet_optuna
-from studies.exchange.optuna_rows import add_trials
+from studies.exchange.optuna_rows import add_trials, knows_tables, replace_trials
 from studies.objective import violations
 from studies.storage.sqlite import BUSY_TIMEOUT_S, StudyWriteError
 from studies.trials import Trials
@@ -37,7 +38,9 @@ N_PARAMETERS = 20
 
 
 def publish(study: Study) -> None:
-    """Writes the thin study in place of the last one; the caller holds the right to write.
+    """Brings the thin study up to date, made where it is missing; the caller holds the right to write.
+
+    Its trials are put in place of the last ones, and it stays the same study, so that a page which shows it goes on.
 
     Raises:
         ValueError: The study has no file, or its summaries have more than 20 parameters.
@@ -48,17 +51,33 @@ def publish(study: Study) -> None:
     shown = shown_trials(study.trials(), study.front())
     frozen = [*_frozen_trials(study, shown), *_frozen_failures(study)]
     with thin_storage(study.storage) as storage:
-        if study.name in optuna.get_all_study_names(storage):
-            optuna.delete_study(study_name=study.name, storage=storage)
-        thin = optuna.create_study(
-            study_name=study.name,
-            storage=storage,
-            directions=["maximize" if o.direction == "max" else "minimize" for o in study.objectives],
-        )
-        thin.set_metric_names([objective.name for objective in study.objectives])
-        add_trials(thin, storage, frozen)
+        thin = _replaced(study, storage, frozen) or _created(study, storage, frozen)
         if all(importlib.util.find_spec(package) for package in ("plotly", "optuna_dashboard")):
             _save_figures(study, thin)
+
+
+def _replaced(study: Study, storage: RDBStorage, trials: Sequence[FrozenTrial]) -> optuna.Study | None:
+    """The thin study with these trials in place of its last ones; None where there is none that can be kept."""
+    if study.name not in optuna.get_all_study_names(storage):
+        return None
+    thin = optuna.load_study(study_name=study.name, storage=storage)
+    if not knows_tables(storage) or thin.directions != _directions(study):
+        optuna.delete_study(study_name=study.name, storage=storage)
+        return None
+    replace_trials(thin, storage, trials)
+    return thin
+
+
+def _created(study: Study, storage: RDBStorage, trials: Sequence[FrozenTrial]) -> optuna.Study:
+    thin = optuna.create_study(study_name=study.name, storage=storage, directions=_directions(study))
+    thin.set_metric_names([objective.name for objective in study.objectives])
+    add_trials(thin, storage, trials)
+    return thin
+
+
+def _directions(study: Study) -> list[StudyDirection]:
+    is_max = [objective.direction == "max" for objective in study.objectives]
+    return [StudyDirection.MAXIMIZE if one else StudyDirection.MINIMIZE for one in is_max]
 
 
 @contextmanager

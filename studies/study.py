@@ -37,6 +37,12 @@ from studies.trials import Failures, Trials
 
 logger = logging.getLogger(__name__)
 
+LEAST_WAIT_S = 30.0
+"""Seconds between two updates of the dashboard's study, at least."""
+
+PUBLISH_FACTOR = 50.0
+"""Times as long as an update takes, until the next one."""
+
 Summarise = Callable[[NDArray[np.int64]], Sequence[Mapping[str, Choice]]]
 Improve = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.int64]]
 
@@ -135,6 +141,8 @@ class Study:
         self._is_current = False
         self._asked = self._known[:0]
         self._asked_at = 0.0
+        self._published_at = 0.0
+        self._publishing_s = 0.0
         try:
             self._store.open(record, space.n_choices).require_same(record)
             self._refresh()
@@ -169,7 +177,8 @@ class Study:
         """Evaluates generation after generation until the study holds `n_trials` designs in all, failed ones too.
 
         Stops earlier, with a log line, when the engine and random draws find no design that is not yet evaluated.
-        With a file, the dashboard's study is brought up to date at the end.
+        With a file, the dashboard's study is brought up to date at the end, and every half minute or less often: it
+        takes a fiftieth of the time at most.
 
         Args:
             evaluate: Maps (B, P) genomes to (B, M) objectives, or to an Evaluation. Every generation is stored before
@@ -184,7 +193,7 @@ class Study:
             StudyBusyError: Another process writes the file.
             StudyWriteError: The generation could not be written.
         """
-        started = time.perf_counter()
+        started = self._published_at = time.perf_counter()
         with self._store.file.writer():
             self._refresh()
             while len(self) < n_trials and not (is_over is not None and is_over()):
@@ -200,6 +209,9 @@ class Study:
                 self._store_generation(evaluated(evaluate, genomes, self.objectives, self.constraints, limit))
                 if progress is not None:
                     progress(self._progress(n_trials, time.perf_counter() - started))
+                waited_s = time.perf_counter() - self._published_at
+                if self.storage is not None and waited_s > max(LEAST_WAIT_S, PUBLISH_FACTOR * self._publishing_s):
+                    self._publish()
             if self.storage is not None and len(self) != self._store.reading.n_published():
                 self._publish()
 
@@ -309,8 +321,11 @@ class Study:
     def _publish(self) -> None:
         from studies.dashboard import publish
 
+        started = time.perf_counter()
         publish(self)
         self._store.set_published(len(self))
+        self._published_at = time.perf_counter()
+        self._publishing_s = self._published_at - started
 
     def _failure_limit(self, n_designs: int) -> FailureLimit:
         """What may fail of the designs asked for last."""

@@ -14,6 +14,7 @@ import optuna
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
+from sqlalchemy import Connection, func, select
 
 SCHEMA_VERSION = 12
 REVISION = "v3.2.0.a"
@@ -26,11 +27,7 @@ def knows_tables(storage: RDBStorage) -> bool:
         from optuna.storages._rdb import models
     except ImportError:
         return False
-    return (
-        getattr(models, "SCHEMA_VERSION", None) == SCHEMA_VERSION
-        and storage.get_current_version() == REVISION
-        and storage.get_head_version() == REVISION
-    )
+    return getattr(models, "SCHEMA_VERSION", None) == SCHEMA_VERSION and storage.get_current_version() == REVISION
 
 
 def add_trials(study: optuna.Study, storage: RDBStorage, trials: Iterable[FrozenTrial]) -> None:
@@ -48,79 +45,107 @@ def add_trials(study: optuna.Study, storage: RDBStorage, trials: Iterable[Frozen
     for trial in trials:
         waiting.append(trial)
         if len(waiting) == TRIALS_AT_ONCE:
-            _insert(storage, study_id, waiting, n_trials)
+            with storage.engine.begin() as connection:
+                _insert(connection, study_id, waiting, n_trials, _next_id(connection))
             n_trials += len(waiting)
             waiting = []
-    _insert(storage, study_id, waiting, n_trials)
+    with storage.engine.begin() as connection:
+        _insert(connection, study_id, waiting, n_trials, _next_id(connection))
 
 
-def _insert(storage: RDBStorage, study_id: int, trials: Sequence[FrozenTrial], first_number: int) -> None:
+def replace_trials(study: optuna.Study, storage: RDBStorage, trials: Sequence[FrozenTrial]) -> None:
+    """Puts finished trials in place of those that the study has, in one transaction; where `knows_tables`.
+
+    The study keeps its number, notes and figures, so a page that shows it goes on showing it.
+    """
     from optuna.storages._rdb import models
 
-    rows: dict[Any, list[dict[str, Any]]] = {
-        model: []
-        for model in (
-            models.TrialModel,
-            models.TrialValueModel,
-            models.TrialParamModel,
-            models.TrialUserAttributeModel,
-            models.TrialSystemAttributeModel,
-            models.TrialIntermediateValueModel,
-        )
-    }
-    texts: dict[int, str] = {}  # by identity: trials of one study share their distributions
-    table = models.TrialModel.__table__
+    study_id = storage.get_study_id_from_name(study.study_name)
+    of_study = models.TrialModel.__table__
+    old = select(of_study.c.trial_id).where(of_study.c.study_id == study_id)
     with storage.engine.begin() as connection:
-        last = connection.execute(table.select().order_by(table.c.trial_id.desc()).limit(1)).first()
-        first_id = 1 if last is None else last.trial_id + 1
-        for place, trial in enumerate(trials):
-            trial_id = first_id + place
-            rows[models.TrialModel].append(
+        first_id = _next_id(connection)  # above those that go: a note on one of them is no other trial's
+        for model in (*_part_models(), models.TrialHeartbeatModel):
+            table = model.__table__
+            connection.execute(table.delete().where(table.c.trial_id.in_(old)))
+        connection.execute(of_study.delete().where(of_study.c.study_id == study_id))
+        _insert(connection, study_id, trials, 0, first_id)
+
+
+def _part_models() -> tuple[Any, ...]:
+    """The tables of what a finished trial consists of."""
+    from optuna.storages._rdb import models
+
+    return (
+        models.TrialValueModel,
+        models.TrialParamModel,
+        models.TrialUserAttributeModel,
+        models.TrialSystemAttributeModel,
+        models.TrialIntermediateValueModel,
+    )
+
+
+def _next_id(connection: Connection) -> int:
+    from optuna.storages._rdb import models
+
+    last = connection.execute(select(func.max(models.TrialModel.__table__.c.trial_id))).scalar()
+    return 1 if last is None else int(last) + 1
+
+
+def _insert(
+    connection: Connection, study_id: int, trials: Sequence[FrozenTrial], first_number: int, first_id: int
+) -> None:
+    from optuna.storages._rdb import models
+
+    rows: dict[Any, list[dict[str, Any]]] = {model: [] for model in (models.TrialModel, *_part_models())}
+    texts: dict[int, str] = {}  # by identity: trials of one study share their distributions
+    for place, trial in enumerate(trials):
+        trial_id = first_id + place
+        rows[models.TrialModel].append(
+            {
+                "trial_id": trial_id,
+                "number": first_number + place,
+                "study_id": study_id,
+                "state": trial.state,
+                "datetime_start": trial.datetime_start,
+                "datetime_complete": trial.datetime_complete,
+            }
+        )
+        for objective, value in enumerate(trial.values or ()):
+            stored, kind = models.TrialValueModel.value_to_stored_repr(value)
+            rows[models.TrialValueModel].append(
+                {"trial_id": trial_id, "objective": objective, "value": stored, "value_type": kind}
+            )
+        for name, value in trial.params.items():
+            distribution = trial.distributions[name]
+            rows[models.TrialParamModel].append(
                 {
                     "trial_id": trial_id,
-                    "number": first_number + place,
-                    "study_id": study_id,
-                    "state": trial.state,
-                    "datetime_start": trial.datetime_start,
-                    "datetime_complete": trial.datetime_complete,
+                    "param_name": name,
+                    "param_value": distribution.to_internal_repr(value),
+                    "distribution_json": _text(distribution, texts),
                 }
             )
-            for objective, value in enumerate(trial.values or ()):
-                stored, kind = models.TrialValueModel.value_to_stored_repr(value)
-                rows[models.TrialValueModel].append(
-                    {"trial_id": trial_id, "objective": objective, "value": stored, "value_type": kind}
-                )
-            for name, value in trial.params.items():
-                distribution = trial.distributions[name]
-                rows[models.TrialParamModel].append(
-                    {
-                        "trial_id": trial_id,
-                        "param_name": name,
-                        "param_value": distribution.to_internal_repr(value),
-                        "distribution_json": _text(distribution, texts),
-                    }
-                )
-            for model, attributes in (
-                (models.TrialUserAttributeModel, trial.user_attrs),
-                (models.TrialSystemAttributeModel, trial.system_attrs),
-            ):
-                rows[model] += [
-                    {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
-                    for key, value in attributes.items()
-                ]
-            for step, value in trial.intermediate_values.items():
-                reported, how = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
-                rows[models.TrialIntermediateValueModel].append(
-                    {
-                        "trial_id": trial_id,
-                        "step": step,
-                        "intermediate_value": reported,
-                        "intermediate_value_type": how,
-                    }
-                )
-        for model, entries in rows.items():
-            if entries:
-                connection.execute(model.__table__.insert(), entries)
+        for model, attributes in (
+            (models.TrialUserAttributeModel, trial.user_attrs),
+            (models.TrialSystemAttributeModel, trial.system_attrs),
+        ):
+            rows[model] += [
+                {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)} for key, value in attributes.items()
+            ]
+        for step, value in trial.intermediate_values.items():
+            reported, how = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
+            rows[models.TrialIntermediateValueModel].append(
+                {
+                    "trial_id": trial_id,
+                    "step": step,
+                    "intermediate_value": reported,
+                    "intermediate_value_type": how,
+                }
+            )
+    for model, entries in rows.items():
+        if entries:
+            connection.execute(model.__table__.insert(), entries)
 
 
 def _text(distribution: BaseDistribution, texts: dict[int, str]) -> str:

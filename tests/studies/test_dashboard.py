@@ -22,8 +22,8 @@ import pytest
 from optuna.storages import RDBStorage
 
 from spaces.space import ChoiceBlock, Space
-from studies import Constraint, Objective, Study, Trials
-from studies.dashboard import N_SHOWN, N_SHOWN_OF_FRONT, shown_trials
+from studies import Constraint, Objective, Progress, Study, Trials
+from studies.dashboard import N_SHOWN, N_SHOWN_OF_FRONT, shown_trials, thin_storage
 
 
 def trials_of(n: int) -> Trials:
@@ -100,6 +100,46 @@ def test_publishing_again_replaces(truss: Any, tmp_path: Path, run: Callable[...
         storage.engine.dispose()
         run(study, truss.evaluate, 10)  # our tables are none the worse
         assert len(study) == 30
+
+
+def test_a_page_that_shows_the_study_sees_it_grow(truss: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is searched, the study keeps its number and notes, and no note of a trial becomes another trial's."""
+    monkeypatch.setattr("studies.study.LEAST_WAIT_S", 0.0)
+    monkeypatch.setattr("studies.study.PUBLISH_FACTOR", 0.0)
+    seen: list[tuple[int, int]] = []
+    with (
+        truss.study(tmp_path / "study.db", population_size=10) as study,
+        thin_storage(tmp_path / "study.db") as storage,
+    ):
+
+        def look(progress: Progress) -> None:
+            if progress.n_trials > 10:  # published after the first call
+                study_id = storage.get_study_id_from_name("test")
+                trials = storage.get_all_trials(study_id)
+                seen.append((study_id, len(trials)))
+                assert [trial.number for trial in trials] == list(range(len(trials)))
+                ids.append({trial._trial_id for trial in trials})
+                storage.set_study_system_attr(study_id, "dashboard:note_ver", len(seen))
+
+        ids: list[set[int]] = []
+        study.optimize(truss.evaluate, 40, progress=look)
+        study_id = storage.get_study_id_from_name("test")
+        assert seen == [(study_id, 10), (study_id, 20), (study_id, 30)]
+        assert not ids[0] & ids[1]
+        assert not ids[1] & ids[2]
+        assert storage.get_study_system_attrs(study_id)["dashboard:note_ver"] == 3
+        assert len(storage.get_all_trials(study_id)) == 40
+
+
+def test_an_optuna_study_of_other_directions_gives_way(truss: Any, tmp_path: Path) -> None:
+    with truss.study(tmp_path / "study.db", population_size=10) as study:
+        with thin_storage(tmp_path / "study.db") as storage:
+            optuna.create_study(study_name="test", storage=storage, directions=["maximize"])
+        study.optimize(truss.evaluate, 10)
+        with thin_storage(tmp_path / "study.db") as storage:
+            thin = optuna.load_study(study_name="test", storage=storage)
+            assert len(thin.directions) == len(study.objectives)
+            assert len(thin.trials) == 10
 
 
 def test_a_search_killed_before_it_published_publishes_when_it_is_run_again(
