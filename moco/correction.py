@@ -37,6 +37,8 @@ class Correction:
         n_networks: Networks trained from scratch, from which it was learned.
         held_out_tau: Kendall's tau of predictions, each by a correction that was learned from the other networks.
         plain_tau: The same of the scores as they are.
+        held_out_rmse: Root mean square error of the same predictions, log loss.
+        plain_rmse: Likewise of predictions by a line through the scores alone.
         centre, scale: (K,) mean and spread of the inputs, weights of the minor ones included.
         coefficients: (K,) of the scaled inputs.
         intercept: Log loss at the centre.
@@ -47,6 +49,8 @@ class Correction:
     n_networks: int
     held_out_tau: float
     plain_tau: float
+    held_out_rmse: float
+    plain_rmse: float
     centre: tuple[float, ...]
     scale: tuple[float, ...]
     coefficients: tuple[float, ...]
@@ -70,17 +74,15 @@ class Correction:
         if len(truths) < 2:
             raise ValueError(f"a correction needs 2 networks trained from scratch, got {len(truths)}")
         x = _inputs(scores, np.asarray(features, dtype=np.float64))
-        held_out = np.empty(len(truths))
-        for row in range(len(truths)):
-            others = np.arange(len(truths)) != row
-            centre, scale = _scaling(x[others])
-            held_out[row] = _ridge((x[others] - centre) / scale, truths[others]).predict((x[[row]] - centre) / scale)[0]
+        held_out, plain = _held_out(x, truths), _held_out(x[:, :1], truths)
         centre, scale = _scaling(x)
         ridge = _ridge((x - centre) / scale, truths)
         return cls(
             n_networks=len(truths),
             held_out_tau=kendall_tau(held_out, truths),
             plain_tau=kendall_tau(scores, truths),
+            held_out_rmse=_rmse(held_out, truths),
+            plain_rmse=_rmse(plain, truths),
             centre=tuple(centre.tolist()),
             scale=tuple(scale.tolist()),
             coefficients=tuple(ridge.coef_.tolist()),
@@ -99,15 +101,19 @@ class Correction:
 
     @property
     def is_better(self) -> bool:
-        """Whether it orders held-out networks better than the plain score does; never said of few networks."""
-        return self.n_networks >= LEAST_NETWORKS and self.held_out_tau > self.plain_tau
+        """Whether it predicts held-out networks better than the score alone does; never said of few networks.
+
+        Errors tell, not orders: of few networks, two neighbours that change places move tau by a lot.
+        """
+        return self.n_networks >= LEAST_NETWORKS and self.held_out_rmse < self.plain_rmse
 
     def summary(self) -> str:
         """One sentence for people."""
         which = "with log loss corrected" if self.is_better else "as it is"
         return (
-            f"The search uses the score {which}: corrected by what other networks reached from scratch, it orders "
-            f"{self.n_networks} of them with tau {self.held_out_tau:.2f}, uncorrected with {self.plain_tau:.2f}."
+            f"The search uses the score {which}: corrected by what other networks reached from scratch, it predicts "
+            f"{self.n_networks} of them with an error of {self.held_out_rmse:.4f} and orders them with tau "
+            f"{self.held_out_tau:.2f}; by the score alone the error is {self.plain_rmse:.4f}, tau {self.plain_tau:.2f}."
         )
 
     @cached_property
@@ -141,6 +147,20 @@ def _scaling(x: Floats) -> tuple[Floats, Floats]:
     scale = np.where(spread > 0, spread, 1.0)
     scale[3:] /= MINOR_WEIGHT
     return x.mean(axis=0), scale
+
+
+def _held_out(x: Floats, truth: Floats) -> Floats:
+    """(n,) predictions, each learned from the n - 1 others; n is at least 2."""
+    predicted = np.empty(len(truth))
+    for row in range(len(truth)):
+        others = np.arange(len(truth)) != row
+        centre, scale = _scaling(x[others])
+        predicted[row] = _ridge((x[others] - centre) / scale, truth[others]).predict((x[[row]] - centre) / scale)[0]
+    return predicted
+
+
+def _rmse(predicted: Floats, truth: Floats) -> float:
+    return float(np.sqrt(np.mean((predicted - truth) ** 2)))
 
 
 def _ridge(x: Floats, truth: Floats) -> BayesianRidge:

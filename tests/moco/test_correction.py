@@ -36,6 +36,7 @@ def test_it_learns_what_tells(truth: np.ndarray, score: np.ndarray, is_better: b
     assert tau > 0.8
     assert abs(correction.held_out_tau - tau) < 0.1
     assert correction.is_better or not is_better
+    assert correction.held_out_rmse == pytest.approx(np.sqrt(np.mean((mean - truth[held_out]) ** 2)), rel=0.3)
     assert correction.plain_tau == pytest.approx(rank_correlation(score[known], truth[known]).tau)
     is_within = np.abs(mean - truth[held_out]) < 2 * sd
     assert 0.85 < is_within.mean() <= 1
@@ -50,6 +51,20 @@ def test_few_networks_teach_score_and_size_before_anything_else() -> None:
     assert not two.is_better  # two cannot tell
     with pytest.raises(ValueError, match="a correction needs 2 networks trained from scratch, got 1"):
         Correction.fit(NOISE[:1], X[:1], NOISE[:1])
+
+
+def test_errors_tell_where_orders_of_few_networks_do_not() -> None:
+    """A supernet that hardly tells good networks apart, as one does whose large networks trained too little."""
+    log_macs = np.linspace(6.0, 14.0, 8)
+    features = X[:8].copy()
+    features[:, FEATURES.index("log_macs")] = log_macs
+    features[:, [name != "log_macs" for name in FEATURES]] = 0.0
+    truth = 0.16 - 0.005 * log_macs
+    score = np.array([0.30, 0.28, 0.24, 0.185, 0.179, 0.178, 0.177, 0.176])  # in order: its tau is 1
+    correction = Correction.fit(score, features, truth)
+    assert correction.plain_tau == 1.0
+    assert correction.is_better
+    assert correction.held_out_rmse < 0.5 * correction.plain_rmse
 
 
 def test_a_correction_is_kept_without_loss() -> None:
