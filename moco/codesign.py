@@ -21,6 +21,7 @@ from moco.features import network_features
 from moco.known import known_designs
 from moco.look_ahead import LOOKS_AHEAD, LookAhead
 from moco.lowering import pim_config
+from moco.most_work import most_work
 from moco.oracle import N_EXACT_ROWS, Oracle, Scores
 from moco.recipes import recipe_for
 from moco.supernet import TrainedSupernet
@@ -305,9 +306,10 @@ def create_study(
             capped tables or on a sample of a log costs the full ones.
         correction: Of the log loss, learned from networks trained from scratch on this data; None uses supernet scores
             as they are.
-        known_networks: (n, P) networks for the first population, beside the hand-made ones.
+        known_networks: (n, P) networks for the first population, beside the hand-made ones and those that do the most
+            work for what they cost (`moco.most_work`).
         improves_chips: Whether networks that an engine other than "surrogate" proposes get the best of many chips
-            first; see `moco.better_chips`.
+            first; see `moco.better_chips`. Without, the first population is what people drew by hand alone.
         max_energy_pj: Cap on the energy of one inference; likewise the others.
         max_latency_ns: Cap on latency.
         max_area_mm2: Cap on chip area.
@@ -332,9 +334,13 @@ def create_study(
     oracle = Oracle(supernet, data, n_jobs=n_jobs)
     model = find_calibration(calibration)  # once: its file may change while the search goes on
     look = LookAhead(data, space, model, on_chip, tuple(constraints))
-    known, improve = known_designs(space, known_networks), None
-    if improves_chips:
-        known, improve = with_better_chips(known, look, seed), improver(engine, look)
+
+    def known() -> Genomes:
+        designs = known_designs(space, known_networks)
+        if not improves_chips:
+            return designs
+        return np.concatenate([with_better_chips(designs, look, seed), most_work(look, seed)])
+
     study = Study(
         name,
         space,
@@ -345,7 +351,7 @@ def create_study(
         engine=engine,
         population_size=population_size,
         known=known,
-        improve=improve,
+        improve=improver(engine, look) if improves_chips else None,
         cheap=look,
         digests={
             "data": data.digest,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -67,7 +68,7 @@ class Study:
         seed: int = 0,
         engine: str = "nsga2",
         population_size: int = 100,
-        known: ArrayLike | None = None,
+        known: ArrayLike | Callable[[], ArrayLike] | None = None,
         digests: Mapping[str, str] | None = None,
         summarise: Summarise | None = None,
         describe: Callable[[NDArray[np.int64]], Sequence[str]] | None = None,
@@ -80,7 +81,8 @@ class Study:
         Args:
             storage: Path of the SQLite file, made when it is missing; None keeps the study in memory.
             population_size: Designs in a generation.
-            known: (B, P) genomes to evaluate before anything else.
+            known: (B, P) genomes to evaluate before anything else; or a function of no arguments that finds them, asked
+                once designs are wanted.
             digests: What the values depend on besides the space, by name ("data", "hardware model"): stored, and
                 compared when the study is opened again.
             summarise: Readable parameters of each design for the dashboard, at most 20; None takes the first blocks.
@@ -124,8 +126,9 @@ class Study:
         )
         self._engine_name = engine
         self._engine: Engine = make_engine(engine, self._setting)
-        known = np.zeros((0, len(space.blocks)), dtype=np.int64) if known is None else known
-        self._known = space.canonical(known)
+        self._none = np.zeros((0, len(space.blocks)), dtype=np.int64)
+        checked = space.canonical(self._none if callable(known) or known is None else known)
+        self._find_known = known if callable(known) else lambda: checked
         self._store = StudyStore(self.storage)
         record = StudyRecord(
             name=name,
@@ -139,7 +142,7 @@ class Study:
             digests=dict(digests or {}),
         )
         self._is_current = False
-        self._asked = self._known[:0]
+        self._asked = self._none
         self._asked_at = 0.0
         self._published_at = 0.0
         self._publishing_s = 0.0
@@ -235,6 +238,10 @@ class Study:
         self._asked = asked
         self._asked_at = time.perf_counter()
         return asked.copy()
+
+    @cached_property
+    def _known(self) -> NDArray[np.int64]:
+        return self.space.canonical(self._find_known())
 
     def _improved(self, genomes: NDArray[np.int64]) -> NDArray[np.int64]:
         if self._improve is None or len(genomes) == 0:
@@ -373,7 +380,7 @@ class Study:
             state = self._engine.state() if has_state else None
             self._store.append(trials, failures, state, generation, evaluation_s)
             self._standing.add(trials, failures)
-            self._asked = self._known[:0]
+            self._asked = self._none
             self._is_current = True
         if len(failures):
             logger.warning(
@@ -397,7 +404,7 @@ class Study:
             if state is not None:
                 numbers = np.array(state["population"], dtype=np.int64) if "population" in state else None
                 self._engine.restore(self._results(reading.trials(numbers)), state)
-        self._asked = self._known[:0]
+        self._asked = self._none
         self._is_current = True
 
     def _results(self, trials: Trials) -> Results:

@@ -1,0 +1,57 @@
+"""Designs that do the most work for what they cost: where the accurate ones are likely, whatever a supernet thinks.
+
+Products are what accuracy is bought with, so networks of the most multiply-accumulates at each energy and latency are
+good ones as a rule. A supernet is blind to some of them: interactions of fields need weights of their own before they
+help, and in shared weights they look worse than they are. These designs cost no training to find, and where networks
+trained from scratch correct the scores, they are there to be found.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from moco.batch_costs import loses_nothing
+from moco.better_chips import BetterChips
+from moco.look_ahead import LookAhead
+from spaces import Genomes
+from studies import Constraint, Evaluation, Objective, Study
+
+N_TRIALS = 1000
+"""Designs whose costs are computed; a second or two."""
+
+N_DESIGNS = 50
+"""Of the front, evenly from the least energy to the most MACs."""
+
+
+def most_work(look: LookAhead, seed: int = 0, n_designs: int = N_DESIGNS) -> Genomes:
+    """(at most n, P) genomes on the front of most MACs, least energy and least latency, with better chips.
+
+    Args:
+        look: Says what designs cost, and their caps.
+        seed: Of the search for them.
+        n_designs: How many.
+    """
+
+    def evaluate(genomes: Genomes) -> Evaluation:
+        costs = look.costs(genomes)
+        result = costs.estimate
+        is_lossy = ~loses_nothing(costs.configs, costs.adc_shortfall_bits)
+        capped = [getattr(result, constraint.name) for constraint in look.constraints]
+        return Evaluation(
+            values=np.column_stack([np.log1p(costs.macs), np.log(result.energy_pj), np.log(result.latency_ns)]),
+            constraints=np.column_stack([is_lossy, *capped]),
+        )
+
+    study = Study(
+        "most work",
+        look.space,
+        [Objective(name="log_macs", direction="max"), Objective(name="log_energy"), Objective(name="log_latency")],
+        [Constraint(name="is_lossy", limit=0.0), *look.constraints],
+        seed=seed,
+        engine="spea2",
+    )
+    study.optimize(evaluate, N_TRIALS)
+    front = study.front()
+    by_energy = np.argsort(front.values[:, 1], kind="stable")
+    evenly = np.linspace(0, len(by_energy) - 1, min(n_designs, len(by_energy))).round().astype(np.int64)
+    return BetterChips(look)(front.genomes[by_energy[evenly]], np.random.default_rng((seed, 13)))
