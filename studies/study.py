@@ -90,7 +90,7 @@ class Study:
             ValueError: An argument is wrong, or the stored study of that name asked something else.
             StudyFileError: The file cannot be used.
         """
-        _check_quantities(name, objectives, constraints)
+        check_quantities(name, objectives, constraints)
         if population_size < 1:
             raise ValueError(f"population_size must be at least 1, got {population_size}")
         if not 0 <= max_failed_share <= 1:
@@ -418,7 +418,8 @@ class Study:
         )
 
 
-def _check_quantities(name: str, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> None:
+def check_quantities(name: str, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> None:
+    """ValueError when a study of that name cannot ask for these."""
     if not name:
         raise ValueError("a study needs a name, got ''")
     check_printable("study", name)

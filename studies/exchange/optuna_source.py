@@ -12,6 +12,7 @@ from optuna.storages import RDBStorage
 
 from studies.engines.optuna import quiet_optuna
 from studies.storage.sqlite import BUSY_TIMEOUT_S, StudyFileError
+from studies.urls import database_url, driver_message, shown_url, without_secrets
 
 
 def optuna_studies(source: str | Path) -> list[str]:
@@ -38,12 +39,14 @@ def optuna_storage(source: str | Path) -> Iterator[RDBStorage]:
         _require_optuna_file(Path(source))
     arguments = {} if is_url else {"connect_args": {"timeout": BUSY_TIMEOUT_S}}
     with quiet_optuna():
+        text = database_url(str(source)).render_as_string(hide_password=False) if is_url else f"sqlite:///{source}"
         try:
-            storage = RDBStorage(
-                str(source) if is_url else f"sqlite:///{source}", engine_kwargs=arguments, skip_table_creation=True
-            )
+            storage = RDBStorage(text, engine_kwargs=arguments, skip_table_creation=True)
         except Exception as error:  # of any driver
-            raise ValueError(f"{source} cannot be opened as an Optuna storage: {error}") from error
+            message = driver_message(error)
+            if is_url:
+                message = without_secrets(message, database_url(str(source)))
+            raise ValueError(f"{shown_url(str(source))} cannot be opened as an Optuna storage: {message}") from error
         try:
             yield storage
         finally:
