@@ -104,7 +104,7 @@ class Study:
         self.storage = None if storage is None else Path(storage)
         self.summarise = summarise
         self.describe = describe
-        self._improve = improve
+        self.improve = improve
         self._max_failed_share = max_failed_share
         self._standing = Standing(space, self.objectives)
         self._setting = Setting(
@@ -119,9 +119,9 @@ class Study:
         self._engine_name = engine
         self._engine: Engine = make_engine(engine, self._setting)
         known = np.zeros((0, len(space.blocks)), dtype=np.int64) if known is None else known
-        self._known = space.canonical(known)
+        self.known = space.canonical(known)
         self._store = StudyStore(self.storage)
-        record = StudyRecord(
+        self.record = StudyRecord(
             name=name,
             space_json=space.to_json(),
             space_digest=space.digest,
@@ -133,10 +133,10 @@ class Study:
             digests=dict(digests or {}),
         )
         self._is_current = False
-        self._asked = self._known[:0]
+        self._asked = self.known[:0]
         self._asked_at = 0.0
         try:
-            self._store.open(record, space.n_choices).require_same(record)
+            self._store.open(self.record, space.n_choices).require_same(self.record)
             self._refresh()
         except BaseException:
             self._store.file.close()
@@ -210,7 +210,7 @@ class Study:
         exhausted. Asking again without telling starts the same generation over.
         """
         self._refresh()
-        asked = self._known
+        asked = self.known
         asked = asked[self._standing.is_fresh(asked)][:n]
         if len(asked) < n:
             proposed = self._engine.ask(n - len(asked), self._standing.counts.n_generations)
@@ -225,10 +225,10 @@ class Study:
         return asked.copy()
 
     def _improved(self, genomes: NDArray[np.int64]) -> NDArray[np.int64]:
-        if self._improve is None or len(genomes) == 0:
+        if self.improve is None or len(genomes) == 0:
             return genomes
         return self.space.canonical(
-            self._improve(genomes, self._setting.generator(self._standing.counts.n_generations, "improve"))
+            self.improve(genomes, self._setting.generator(self._standing.counts.n_generations, "improve"))
         )
 
     def tell(self, genomes: ArrayLike, evaluation: Evaluation | ArrayLike) -> None:
@@ -358,7 +358,7 @@ class Study:
             state = self._engine.state() if has_state else None
             self._store.append(trials, failures, state, generation, evaluation_s)
             self._standing.add(trials, failures)
-            self._asked = self._known[:0]
+            self._asked = self.known[:0]
             self._is_current = True
         if len(failures):
             logger.warning(
@@ -382,7 +382,7 @@ class Study:
             if state is not None:
                 numbers = np.array(state["population"], dtype=np.int64) if "population" in state else None
                 self._engine.restore(self._results(reading.trials(numbers)), state)
-        self._asked = self._known[:0]
+        self._asked = self.known[:0]
         self._is_current = True
 
     def _results(self, trials: Trials) -> Results:

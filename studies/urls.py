@@ -28,8 +28,14 @@ def database_url(text: str) -> URL:
     return url.set(drivername=POSTGRESQL) if url.drivername in ("postgresql", "postgres") else url
 
 
-def shown_url(text: str) -> str:
+def optuna_url(url: URL) -> str:
+    """The URL as Optuna takes it, which is a template to be formatted."""
+    return url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
+
+
+def shown_url(given: str | URL) -> str:
     """The URL for people: *** in place of passwords. What is no URL, such as a path, stays as it is."""
+    text = given if isinstance(given, str) else given.render_as_string(hide_password=False)
     if "://" not in text:
         return text
     with suppress(ArgumentError, ValueError):

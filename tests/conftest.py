@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -60,7 +61,7 @@ def postgresql() -> Iterator[str]:
             wait_for(str(folder), server)
             yield str(folder)
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)  # ends what is still connected
             with contextlib.suppress(subprocess.TimeoutExpired):
                 server.wait(5)
             server.kill()  # of a server that is gone already, this does nothing

@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from sqlalchemy.engine import URL
 
-from studies.urls import POSTGRESQL, database_url, driver_message, shown_url, without_secrets
+from studies.urls import POSTGRESQL, database_url, driver_message, optuna_url, shown_url, without_secrets
 
 CONNECT_S = 10
 """Seconds until a server that does not answer counts as not there."""
@@ -54,11 +54,10 @@ def opened(url: str, heartbeat_s: int, grace_s: int, when_stale: StaleTrial) -> 
         engine["connect_args"] = {"connect_timeout": int(_query(parsed, "connect_timeout", str(CONNECT_S))[0])}
         engine["connect_args"]["options"] = options
         parsed = parsed.difference_update_query(["options", "connect_timeout"])
-    text = parsed.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")  # Optuna formats it
     for attempt in range(1, N_ATTEMPTS + 1):
         try:
             return RDBStorage(
-                text,
+                optuna_url(parsed),
                 engine_kwargs=engine,
                 heartbeat_interval=heartbeat_s,
                 grace_period=grace_s,

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import optuna
@@ -30,7 +31,7 @@ from studies.shared.database import failures_in_words, opened
 from studies.shared.places import KEY, VOID, Places, try_again
 from studies.shared.sampler import GIVEN, DesignSampler, Parameters
 from studies.shared.tally import SharedProgress, Tally
-from studies.study import Improve, check_quantities
+from studies.study import Improve, Study, check_quantities
 from studies.urls import shown_url
 
 logger = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ class SharedStudy:
             raise ValueError(f"seed must be between 0 and 2**63 - 1, got {seed}")
         if heartbeat_s < 1 or grace_s <= heartbeat_s:
             raise ValueError(
-                f"grace_s must be more than heartbeat_s, which is at least 1, got {grace_s}, {heartbeat_s}"
+                f"heartbeat_s must be at least 1 and grace_s more than that, got {heartbeat_s} and {grace_s}"
             )
         self.name = name
         self.space = space
@@ -124,11 +125,10 @@ class SharedStudy:
         self._grace_s = grace_s
         self._pause_s = min(MOST_PAUSE_S, heartbeat_s / 5)
         self._parameters = Parameters(space)
-        drawn = np.random.SeedSequence(seed, spawn_key=(uuid.uuid4().int,))
-        rng = np.random.default_rng(drawn)
-        self._sampler = DesignSampler(
-            _sampler(engine, seed, population_size, rng), space, self._parameters, rng, improve
-        )
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(uuid.uuid4().int,)))
+        with quiet_optuna():
+            sampler = _sampler(engine, seed, population_size, rng)
+        self._sampler = DesignSampler(sampler, space, self._parameters, rng, improve)
         self._latest: deque[bool] = deque(maxlen=max(population_size, LEAST_WINDOW))  # whether own designs failed
         self._first_seen_s: dict[int, float] = {}
         self._tally = Tally(self.objectives, self.constraints)
@@ -142,6 +142,36 @@ class SharedStudy:
         except BaseException:
             self.close()
             raise
+
+    @classmethod
+    def of(cls, study: Study, storage: str | BaseStorage, name: str | None = None, **settings: Any) -> SharedStudy:
+        """What a study asks, asked of many workers.
+
+        Args:
+            study: Of one of Optuna's engines; its trials are left alone.
+            storage: As in SharedStudy().
+            name: Of the shared study; that of the study when left out.
+            settings: max_failed_share, heartbeat_s and grace_s of SharedStudy().
+
+        Raises:
+            ValueError: See SharedStudy().
+            ConnectionError: Likewise.
+        """
+        record = study.record
+        return cls(
+            storage,
+            record.name if name is None else name,
+            study.space,
+            record.objectives,
+            record.constraints,
+            seed=record.seed,
+            engine=record.engine,
+            population_size=record.population_size,
+            known=study.known,
+            digests=record.digests,
+            improve=study.improve,
+            **settings,
+        )
 
     def __enter__(self) -> SharedStudy:
         return self
