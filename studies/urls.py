@@ -41,6 +41,8 @@ def shown_url(given: str | URL) -> str:
     with suppress(ArgumentError, ValueError):
         url = make_url(text)
         hidden = {name: "***" for name in url.query if name.casefold() in SECRETS}
+        if url.password is None and not hidden:
+            return text
         return url.update_query_dict(hidden).render_as_string(hide_password=True)
     return f"{text.partition('://')[0]}://..."
 

@@ -7,27 +7,28 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 import optuna
-from numpy.typing import ArrayLike
-from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
+from numpy.typing import ArrayLike, NDArray
+from optuna.exceptions import OptunaError, UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, RDBStorage, fail_stale_trials
-from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from spaces.space import Space
 from studies.engines.optuna import SAMPLERS, quiet_optuna
-from studies.exchange.optuna_question import CONSTRAINED, QUESTION, REASON, question_of, question_text
+from studies.exchange.optuna_question import CONSTRAINED, REASON
 from studies.failures import LEAST_WINDOW, Evaluate, FailureLimit, evaluated
 from studies.interrupts import interrupts_deferred
 from studies.objective import CheckedEvaluation, Constraint, Objective, check_names, violations
 from studies.record import StudyRecord
 from studies.shared.database import failures_in_words, opened
+from studies.shared.joining import joined
 from studies.shared.places import KEY, VOID, Places, try_again
 from studies.shared.sampler import GIVEN, DesignSampler, Parameters
 from studies.shared.tally import SharedProgress, Tally
@@ -35,9 +36,6 @@ from studies.study import Improve, Study, check_quantities
 from studies.urls import shown_url
 
 logger = logging.getLogger(__name__)
-
-JOIN_S = 30.0
-"""Seconds that a worker waits for another one to finish making the study."""
 
 MOST_PAUSE_S = 1.0
 """Between two looks at a study whose last designs other workers have."""
@@ -131,6 +129,7 @@ class SharedStudy:
         self._sampler = DesignSampler(sampler, space, self._parameters, rng, improve)
         self._latest: deque[bool] = deque(maxlen=max(population_size, LEAST_WINDOW))  # whether own designs failed
         self._first_seen_s: dict[int, float] = {}
+        self._tended: set[int] = set()
         self._tally = Tally(self.objectives, self.constraints)
         self._url = storage if isinstance(storage, str) else type(storage).__name__
         self._own: RDBStorage | None = None
@@ -138,7 +137,8 @@ class SharedStudy:
             with quiet_optuna(), failures_in_words(self._url):
                 if isinstance(storage, str):
                     storage = self._own = opened(storage, heartbeat_s, grace_s, try_again)
-                self._study = self._joined(storage, known)
+                given = space.canonical(np.zeros((0, len(space.blocks)), dtype=np.int64) if known is None else known)
+                self._study = joined(storage, self._record, self._sampler, self._enqueued(given), shown_url(self._url))
         except BaseException:
             self.close()
             raise
@@ -202,8 +202,9 @@ class SharedStudy:
         """Evaluates one design after another until all workers together have answered `n_trials` designs.
 
         Returns once the study is complete: it waits for the last designs of other workers, and takes over what a dead
-        one left. The number is met exactly, but for designs that come back from a worker that was thought dead: at
-        most one more for each worker. An interrupt, or an error, puts the design at hand back for any worker.
+        one left. The number is met exactly; where more designs than that were known, by at most one more for each
+        other worker, and the rest of them wait for a longer search. An interrupt, or an error, puts the design at hand
+        back for any worker.
 
         Args:
             evaluate: Maps (1, P) genomes to (1, M) objectives, or to an Evaluation. Where it raises an exception, the
@@ -239,49 +240,10 @@ class SharedStudy:
                     self._tend(places)
                     time.sleep(self._pause_s)
 
-    def _joined(self, storage: BaseStorage, known: ArrayLike | None) -> optuna.Study:
-        """The Optuna study, whole: the worker that makes it writes its question last."""
-        is_max = [objective.direction == "max" for objective in self.objectives]
-        directions = [StudyDirection.MAXIMIZE if this_one else StudyDirection.MINIMIZE for this_one in is_max]
-        try:
-            study = optuna.create_study(
-                study_name=self.name, storage=storage, directions=directions, sampler=self._sampler
-            )
-        except DuplicatedStudyError:
-            study = optuna.load_study(study_name=self.name, storage=storage, sampler=self._sampler)
-            self._require_same(study)
-            return study
-        study.set_metric_names([objective.name for objective in self.objectives])
-        width = len(self.space.blocks)
-        genomes = self.space.canonical(np.zeros((0, width), dtype=np.int64) if known is None else known)
-        for key, genome in dict(zip(self.space.keys(genomes), genomes, strict=True)).items():
-            study.enqueue_trial(self._parameters.of(genome), user_attrs={KEY: key})
-        study.set_user_attr(QUESTION, question_text(self._record))
-        return study
-
-    def _require_same(self, study: optuna.Study) -> None:
-        deadline_s = time.monotonic() + JOIN_S
-        while QUESTION not in study.user_attrs:
-            if time.monotonic() > deadline_s:
-                raise ValueError(
-                    f"Optuna study {self.name!r} of {shown_url(self._url)} does not say what it asks: it is not of "
-                    "ours, or who made it was stopped. Give another name, or delete it with 'optuna delete-study'"
-                )
-            time.sleep(self._pause_s)
-        asked = question_of(study)
-        space = asked.space
-        assert space is not None
-        StudyRecord(
-            name=self.name,
-            space_json=space.to_json(),
-            space_digest=space.digest,
-            objectives=tuple(one for one in asked.objectives if isinstance(one, Objective)),
-            constraints=asked.constraints,
-            engine=asked.engine or "",
-            seed=asked.seed or 0,
-            population_size=asked.population_size or 0,
-            digests=dict(asked.digests),
-        ).require_same(self._record)
+    def _enqueued(self, genomes: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
+        """Parameters of (B, P) canonical genomes, by the key of the design."""
+        keys = self.space.keys(genomes)
+        return {key: self._parameters.of(genome) for key, genome in zip(keys, genomes, strict=True)}
 
     def _places(self) -> Places:
         return Places(self._study.get_trials(deepcopy=False))
@@ -294,7 +256,7 @@ class SharedStudy:
             nonlocal number, is_answered, is_past
             number = trial.number
             try:
-                values = self._answer(trial, evaluate, n_trials)
+                values = self._answer(trial, evaluate, n_trials, held)
                 is_answered = True
                 return values
             except _FailedError:
@@ -305,7 +267,8 @@ class SharedStudy:
                 raise
 
         try:
-            self._study.optimize(answer, n_trials=1, catch=(_FailedError, _VoidError))
+            with ExitStack() as held:  # until the trial is told: Ctrl-C must not throw away what has been evaluated
+                self._study.optimize(answer, n_trials=1, catch=(_FailedError, _VoidError))
         except (ValueError, UpdateFinishedTrialError):
             if not (is_answered or is_past):
                 self._put_back(number)
@@ -320,8 +283,8 @@ class SharedStudy:
             raise
         return int(is_answered)
 
-    def _answer(self, trial: Trial, evaluate: Evaluate, n_trials: int) -> tuple[float, ...]:
-        """The values of a trial's design; its other figures become attributes.
+    def _answer(self, trial: Trial, evaluate: Evaluate, n_trials: int, held: ExitStack) -> tuple[float, ...]:
+        """The values of a trial's design; its other figures become attributes. Interrupts are held from then on.
 
         Raises:
             _VoidError: The trial holds no place.
@@ -344,9 +307,9 @@ class SharedStudy:
             max_share=self._max_failed_share,
         )
         checked = evaluated(evaluate, genome, self.objectives, self.constraints, limit)
+        held.enter_context(interrupts_deferred())
         self._latest.append(bool(checked.failures))
-        with interrupts_deferred():  # Ctrl-C must not throw away what has been evaluated
-            self._write(trial, checked)
+        self._write(trial, checked)
         return tuple(checked.values[0].tolist())
 
     def _write(self, trial: Trial, checked: CheckedEvaluation) -> None:
@@ -370,26 +333,25 @@ class SharedStudy:
 
     def _put_back(self, number: int) -> None:
         """Lets any worker try the design of a trial that ended without an answer."""
-        with suppress(optuna.exceptions.StorageInternalError):  # then the trial is found without a sign of life
+        with suppress(OptunaError, SQLAlchemyError):  # then other workers find the trial left behind
             for trial in self._places().lost:
                 if trial.number == number:
                     try_again(self._study, trial)
 
     def _tend(self, places: Places) -> None:
         """Looks after trials that were left behind, while others hold all that is left to do."""
-        if self._own is None:
-            return
         fail_stale_trials(self._study)
         now_s = time.monotonic()
         for trial in [*places.lost, *places.running]:
-            if now_s - self._first_seen_s.setdefault(trial.number, now_s) <= self._grace_s:
+            is_old = now_s - self._first_seen_s.setdefault(trial.number, now_s) > self._grace_s
+            if not is_old or trial.number in self._tended:
                 continue
-            self._first_seen_s[trial.number] = now_s
-            if trial.state == TrialState.RUNNING:
+            self._tended.add(trial.number)  # once: signs of life by several workers would never let it become stale
+            if trial.state != TrialState.RUNNING:
+                self._put_back(trial.number)
+            elif self._own is not None:
                 # Its worker may have died before its first sign of life, and Optuna looks at trials that gave one.
                 self._own.record_heartbeat(trial._trial_id)
-            elif any(trial.number == lost.number for lost in self._places().lost):
-                try_again(self._study, trial)
 
 
 class _FailedError(Exception):

@@ -77,7 +77,7 @@ def test_two_workers_share_a_search_that_comes_home(moco: Moco, folder: Path, tm
     ]
     assert shlex.split(out_there)[4] == str(there / "study.db")
 
-    refused = moco("worker", folder, "--storage", database, *OPTIONS[:-4], "--name", "together")
+    refused = moco("worker", folder, "--storage", database, *OPTIONS, "--max-area-mm2", 900)
     assert refused[0] == 1
     assert "holds another search, by engine 'optuna:nsga2'" in refused[2]
 

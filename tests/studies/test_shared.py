@@ -6,6 +6,7 @@ Run as a script, this file is a worker.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -301,11 +302,11 @@ def test_what_cannot_be_meant_is_refused(settings: dict[str, Any], message: str)
 
 
 def test_a_study_of_others_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("studies.shared.study.JOIN_S", 0.0)
+    monkeypatch.setattr("studies.shared.joining.JOIN_S", 0.0)
     storage = InMemoryStorage()
     with quiet_optuna():
         optuna.create_study(study_name="test", storage=storage)
-    with pytest.raises(ValueError, match="does not say what it asks: it is not of ours, or who made it was stopped"):
+    with pytest.raises(ValueError, match="does not say what it asks: it is not of ours, or the worker"):
         shared(storage)
 
 
@@ -329,6 +330,21 @@ def test_an_interrupted_worker_leaves_its_design_to_others() -> None:
     assert len(answered(trials)) == 10
     assert trials[4].user_attrs[KEY] == trials[3].user_attrs[KEY] == left[-1]
     assert trials[4].system_attrs[HISTORY] == [3]
+
+
+def test_an_interrupt_does_not_throw_away_what_was_evaluated() -> None:
+    class Interrupting(InMemoryStorage):
+        def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+            if key == "area":
+                signal.raise_signal(signal.SIGINT)
+            super().set_trial_user_attr(trial_id, key, value)
+
+    storage = Interrupting()
+    with shared(storage, engine="optuna:nsga2", known=[[0, 1, 1, 0, 0]]) as study, pytest.raises(KeyboardInterrupt):
+        study.optimize(evaluate, 3)
+    (trial,) = trials_of(storage)
+    assert trial.state == TrialState.COMPLETE
+    assert trial.user_attrs["area"] == 32.0
 
 
 def test_a_design_that_stops_three_workers_has_failed() -> None:
