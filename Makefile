@@ -44,5 +44,5 @@ $(VENV)/run-ready: $(VENV)/created pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/test-ready: $(VENV)/run-ready
-	$(PIP) --editable '.[dev,dashboard,export]'
+	$(PIP) --editable '.[dev,dashboard,export,postgresql]'
 	@touch $@

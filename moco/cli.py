@@ -13,8 +13,19 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from moco import cli_baselines, cli_compare, cli_data, cli_export, cli_prune, cli_retrain, cli_studies
+from moco import cli_baselines, cli_compare, cli_data, cli_export, cli_prune, cli_retrain, cli_studies, cli_worker
 from moco.cli_data import Categorical, DataPath, Dataset, Label, Numeric, Options, Seed, Time, data_options
+from moco.cli_options import (
+    CalibrationName,
+    Folder,
+    MaxArea,
+    MaxEnergy,
+    MaxLatency,
+    MaxPower,
+    Population,
+    Trials,
+    calibration_path,
+)
 from moco.progress import console
 
 if TYPE_CHECKING:
@@ -34,7 +45,6 @@ app = typer.Typer(
 app.add_typer(cli_data.app)
 app.add_typer(cli_studies.app)
 
-Folder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run; runs/DATASET when left out.")]
 SpaceKind = Annotated[str, typer.Option("--space", help="nasrec-full or nasrec-small.")]
 SearchRows = Annotated[
@@ -50,8 +60,6 @@ Check = Annotated[
     ),
 ]
 Epochs = Annotated[int | None, typer.Option(help="Epochs of supernet training; the data set's recipe when left out.")]
-Trials = Annotated[int | None, typer.Option(help="Distinct designs to score; the data set's recipe when left out.")]
-Population = Annotated[int, typer.Option(help="Designs of a generation.")]
 Engine = Annotated[
     str,
     typer.Option(
@@ -59,18 +67,6 @@ Engine = Annotated[
         "and the like."
     ),
 ]
-CalibrationName = Annotated[
-    str,
-    typer.Option(
-        "--calibration",
-        help="Of the hardware model: a name of 'moco calibrations', at another node as in isaac32@22nm, or a .toml or "
-        ".json file of your own.",
-    ),
-]
-MaxEnergy = Annotated[float | None, typer.Option("--max-energy-pj", help="Cap on the energy of one inference.")]
-MaxLatency = Annotated[float | None, typer.Option("--max-latency-ns", help="Cap on the latency of one inference.")]
-MaxArea = Annotated[float | None, typer.Option("--max-area-mm2", help="Cap on chip area.")]
-MaxPower = Annotated[float | None, typer.Option("--max-power-mw", help="Cap on power at full rate.")]
 
 
 @app.command()
@@ -129,7 +125,7 @@ def run(
         SearchSettings(
             population_size=population,
             engine=engine,
-            calibration=_calibration(calibration),
+            calibration=calibration_path(calibration),
             max_energy_pj=max_energy_pj,
             max_latency_ns=max_latency_ns,
             max_area_mm2=max_area_mm2,
@@ -213,7 +209,7 @@ def search(
         SearchSettings(
             population_size=population,
             engine=engine,
-            calibration=_calibration(calibration),
+            calibration=calibration_path(calibration),
             max_energy_pj=max_energy_pj,
             max_latency_ns=max_latency_ns,
             max_area_mm2=max_area_mm2,
@@ -266,6 +262,7 @@ def report(folder: Folder) -> None:
 
 
 for _command in (
+    cli_worker.worker,
     cli_retrain.retrain,
     cli_prune.prune,
     cli_export.export,
@@ -446,11 +443,6 @@ def _folder(out: Path | None, dataset: str) -> Path:
 
 def _absolute(path: Path | None) -> str | None:
     return None if path is None else str(path.expanduser().resolve())
-
-
-def _calibration(name_or_file: str) -> str:
-    """Files by their whole path, so that a run goes on from any folder."""
-    return str(Path(name_or_file).expanduser().resolve()) if Path(name_or_file).is_file() else name_or_file
 
 
 def _text(path: Path) -> str:

@@ -158,6 +158,7 @@ def import_(
     from studies.exchange.optuna_import import import_optuna
     from studies.exchange.optuna_source import optuna_studies
     from studies.files.stored import stored_study
+    from studies.urls import shown_url
 
     if like is not None and space is not None:
         raise ValueError("--like and --space both say what the space is: give one of them")
@@ -169,7 +170,8 @@ def import_(
     if study is None:
         names = optuna_studies(source)
         if len(names) != 1:
-            raise ValueError(f"{source} holds the Optuna studies {', '.join(map(repr, names)) or 'none'}: give --study")
+            held = ", ".join(map(repr, names)) or "none"
+            raise ValueError(f"{shown_url(source)} holds the Optuna studies {held}: give --study")
         study = names[0]
     imported = import_optuna(source, study, _file(file), chosen, new_name=new_name)
     typer.echo(f"{_file(file)}: {new_name or study}: {imported.summary()}")

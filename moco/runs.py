@@ -165,6 +165,13 @@ class Run:
                 progress=show,
             )
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether the supernet's training has ended."""
+        with suppress(CheckpointError):  # not there yet, or not finished
+            return load_supernet(self.supernet_file, self.data, self.space) is not None
+        return False
+
     def validate(
         self, n_networks: int, n_seeds: int = 2, is_over: Callable[[], bool] | None = None
     ) -> Validation | None:
@@ -201,10 +208,7 @@ class Run:
     def _meanwhile(self, work: Callable[..., object]) -> Iterator[None]:
         """Lets the cores that a supernet leaves idle do work while it is trained, if it is not trained yet."""
         n_idle = n_trained_at_once(self.settings.device) - self.supernet_settings.n_threads
-        is_trained = False
-        with suppress(CheckpointError):  # not there yet, or not finished
-            is_trained = load_supernet(self.supernet_file, self.data, self.space) is not None
-        if n_idle < 1 or is_trained:
+        if n_idle < 1 or self.is_trained:
             yield
             return
         with meanwhile(partial(work, n_jobs=n_idle)):
@@ -261,19 +265,41 @@ class Run:
 
     def study(self, search: SearchSettings) -> CodesignStudy:
         """The study of the run's folder, with a trained supernet; ValueError when the search settings differ."""
-        kept_search = kept(self.folder / "search.json", search)
+        return self._study(kept(self.folder / "search.json", search), self.study_file)
+
+    def shared_study(self, search: SearchSettings) -> CodesignStudy:
+        """The study in memory, with what it asks and how it scores: for a study that many workers share.
+
+        Raises:
+            ValueError: The supernet is not trained to its end, or the folder holds another search.
+        """
+        if not self.is_trained:
+            raise ValueError(f"{self.folder} holds no trained supernet: end 'moco train' first")
+        before = stored(self.folder / "search.json", SearchSettings)
+        if before is not None and before != search:
+            raise ValueError(
+                f"{self.folder} holds another search, by engine {before.engine!r}: search with its settings, or in a "
+                "copy of the folder without search.json and study.db"
+            )
+        return self._study(search, None)
+
+    def keep_search(self, search: SearchSettings) -> None:
+        """Makes these the settings of the folder's search, so that a study of many workers can come home to it."""
+        kept(self.folder / "search.json", search)
+
+    def _study(self, search: SearchSettings, storage: Path | None) -> CodesignStudy:
         correction, truth = self.correction, Truth.read(self.folder, TRUTH)
         return create_study(
             self.settings.dataset,
             self.data,
             self.space,
             self.supernet,
-            storage=self.study_file,
+            storage=storage,
             seed=self.settings.seed,
             cardinalities=self.whole_data.cardinalities,
             correction=correction if correction is not None and correction.is_better else None,
             known_networks=None if truth is None else truth.useful(self.data).genomes,
-            **asdict(kept_search),
+            **asdict(search),
         )
 
     def stored_study(self) -> CodesignStudy:

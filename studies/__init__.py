@@ -4,7 +4,8 @@ study = Study("name", space, [Objective(name="cost"), Objective(name="error")], 
 study.optimize(evaluate, n_trials=2000)
 print(study.front().values)
 
-What needs Optuna to be imported stays in its modules: studies.exchange.optuna_export, studies.exchange.optuna_import.
+What needs Optuna to be imported stays in its modules: studies.exchange.optuna_export, studies.exchange.optuna_import,
+and studies.shared.study, one study in a database that many processes search.
 """
 
 from studies.engines import ENGINES

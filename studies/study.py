@@ -98,7 +98,7 @@ class Study:
             ValueError: An argument is wrong, or the stored study of that name asked something else.
             StudyFileError: The file cannot be used.
         """
-        _check_quantities(name, objectives, constraints)
+        check_quantities(name, objectives, constraints)
         if population_size < 1:
             raise ValueError(f"population_size must be at least 1, got {population_size}")
         if not 0 <= max_failed_share <= 1:
@@ -112,7 +112,7 @@ class Study:
         self.storage = None if storage is None else Path(storage)
         self.summarise = summarise
         self.describe = describe
-        self._improve = improve
+        self.improve = improve
         self._max_failed_share = max_failed_share
         self._standing = Standing(space, self.objectives)
         self._setting = Setting(
@@ -130,7 +130,7 @@ class Study:
         checked = space.canonical(self._none if callable(known) or known is None else known)
         self._find_known = known if callable(known) else lambda: checked
         self._store = StudyStore(self.storage)
-        record = StudyRecord(
+        self.record = StudyRecord(
             name=name,
             space_json=space.to_json(),
             space_digest=space.digest,
@@ -147,7 +147,7 @@ class Study:
         self._published_at = 0.0
         self._publishing_s = 0.0
         try:
-            self._store.open(record, space.n_choices).require_same(record)
+            self._store.open(self.record, space.n_choices).require_same(self.record)
             self._refresh()
         except BaseException:
             self._store.file.close()
@@ -225,7 +225,7 @@ class Study:
         exhausted. Asking again without telling starts the same generation over.
         """
         self._refresh()
-        asked = self._known
+        asked = self.known
         asked = asked[self._standing.is_fresh(asked)][:n]
         if len(asked) < n:
             proposed = self._engine.ask(n - len(asked), self._standing.counts.n_generations)
@@ -240,14 +240,15 @@ class Study:
         return asked.copy()
 
     @cached_property
-    def _known(self) -> NDArray[np.int64]:
+    def known(self) -> NDArray[np.int64]:
+        """(B, P) canonical genomes to evaluate before anything else."""
         return self.space.canonical(self._find_known())
 
     def _improved(self, genomes: NDArray[np.int64]) -> NDArray[np.int64]:
-        if self._improve is None or len(genomes) == 0:
+        if self.improve is None or len(genomes) == 0:
             return genomes
         return self.space.canonical(
-            self._improve(genomes, self._setting.generator(self._standing.counts.n_generations, "improve"))
+            self.improve(genomes, self._setting.generator(self._standing.counts.n_generations, "improve"))
         )
 
     def tell(self, genomes: ArrayLike, evaluation: Evaluation | ArrayLike) -> None:
@@ -440,7 +441,8 @@ class Study:
         )
 
 
-def _check_quantities(name: str, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> None:
+def check_quantities(name: str, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> None:
+    """ValueError when a study of that name cannot ask for these."""
     if not name:
         raise ValueError("a study needs a name, got ''")
     check_printable("study", name)

@@ -25,6 +25,7 @@ from studies.record import StudyRecord
 from studies.storage.schema import MIGRATIONS
 from studies.storage.sqlite import SqliteFile
 from studies.trials import Failures, Trials
+from studies.urls import shown_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,8 @@ def import_optuna(
     with optuna_storage(source) as storage:
         names = optuna.get_all_study_names(storage)
         if name not in names:
-            raise ValueError(f"{source} has no Optuna study {name!r}; it holds {', '.join(map(repr, names)) or 'none'}")
+            held = ", ".join(map(repr, names)) or "none"
+            raise ValueError(f"{shown_url(str(source))} has no Optuna study {name!r}; it holds {held}")
         study = optuna.load_study(study_name=name, storage=storage)
         question = question_of(study)
         trials = study.get_trials(deepcopy=False)

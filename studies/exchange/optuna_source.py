@@ -9,9 +9,12 @@ from pathlib import Path
 
 import optuna
 from optuna.storages import RDBStorage
+from sqlalchemy import URL, create_engine, inspect
+from sqlalchemy.pool import NullPool
 
 from studies.engines.optuna import quiet_optuna
 from studies.storage.sqlite import BUSY_TIMEOUT_S, StudyFileError
+from studies.urls import database_url, driver_message, optuna_url, shown_url, without_secrets
 
 
 def optuna_studies(source: str | Path) -> list[str]:
@@ -34,16 +37,17 @@ def optuna_storage(source: str | Path) -> Iterator[RDBStorage]:
         ValueError: The URL cannot be opened.
     """
     is_url = "://" in str(source)
-    if not is_url:
+    url = database_url(str(source)) if is_url else URL.create("sqlite", database=str(source))
+    if is_url:
+        _require_optuna_tables(url)
+    else:
         _require_optuna_file(Path(source))
     arguments = {} if is_url else {"connect_args": {"timeout": BUSY_TIMEOUT_S}}
     with quiet_optuna():
         try:
-            storage = RDBStorage(
-                str(source) if is_url else f"sqlite:///{source}", engine_kwargs=arguments, skip_table_creation=True
-            )
+            storage = RDBStorage(optuna_url(url), engine_kwargs=arguments, skip_table_creation=True)
         except Exception as error:  # of any driver
-            raise ValueError(f"{source} cannot be opened as an Optuna storage: {error}") from error
+            raise _not_opened(url, error) from error
         try:
             yield storage
         finally:
@@ -61,3 +65,19 @@ def _require_optuna_file(path: Path) -> None:
         raise StudyFileError(f"{path} is not a SQLite file of Optuna ({error})") from error
     if not {"studies", "trials", "version_info"} <= tables:
         raise StudyFileError(f"{path} holds no Optuna study: its tables are {', '.join(sorted(tables)[:5]) or 'none'}")
+
+
+def _require_optuna_tables(url: URL) -> None:
+    try:
+        engine = create_engine(url, poolclass=NullPool)
+        tables = set(inspect(engine).get_table_names())
+    except Exception as error:  # of any driver
+        raise _not_opened(url, error) from error
+    if not {"studies", "trials", "version_info"} <= tables:
+        held = ", ".join(sorted(tables)[:5]) or "none"
+        raise ValueError(f"{shown_url(url)} holds no Optuna study: its tables are {held}")
+
+
+def _not_opened(url: URL, error: Exception) -> ValueError:
+    message = without_secrets(driver_message(error), url)
+    return ValueError(f"{shown_url(url)} cannot be opened as an Optuna storage: {message}")
