@@ -26,6 +26,8 @@ from spaces import ArchitectureBatch
 
 Floats = NDArray[np.float64]
 
+SIZE = FEATURES.index("log_macs")
+
 MARGIN = 1 / 8
 """Of the span of log energies, by which the front is taken to reach beyond its dearest design."""
 
@@ -97,7 +99,10 @@ class Candidates:
     def by_score(
         self, trained: Mapping[str, float], tried: Mapping[str, float], n: int, reference: float, haste: float = 0.0
     ) -> list[Design]:
-        """At most n designs to train next, the most promising first by what their supernet scores tell.
+        """At most n designs to train next: the most promising by their supernet scores, then as many by size alone.
+
+        Size stands in for the score, with the same correction by what was trained: it is the best control there is
+        (`moco.fidelity`), and a supernet that is blind to some networks would otherwise never be told so.
 
         Args:
             trained: Valid log loss of designs trained to the end so far, by their key.
@@ -106,8 +111,15 @@ class Candidates:
             reference: The log loss that a design must stay below to be worth anything.
             haste: From 0, where improvement counts for itself, to 1, where it counts per time of training.
         """
-        expected = self._expected(self.known.score, self.known.features, self.score, self.features, trained)
-        return self._best(*expected, ~self._among(tried) & ~self._among(trained), trained, n, reference, haste)
+        is_open = ~self._among(tried) & ~self._among(trained)
+        chosen: list[Design] = []
+        for known, score, share in (
+            (self.known.score, self.score, n - n // 2),
+            (-self.known.features[:, SIZE], -self.features[:, SIZE], n // 2),
+        ):
+            expected = self._expected(known, self.known.features, score, self.features, trained)
+            chosen += self._best(*expected, is_open, trained, share, reference, haste)
+        return chosen
 
     def by_short_training(
         self, trained: Mapping[str, float], tried: Mapping[str, float], n: int, reference: float, haste: float = 0.0
