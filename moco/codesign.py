@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moco.batch_costs import design_costs, loses_nothing
-from moco.better_chips import improver, with_better_chips
+from moco.better_chips import improver
 from moco.correction import Correction
 from moco.data import ClickLog
 from moco.design import Design, design_parts
 from moco.features import network_features
-from moco.known import known_designs
+from moco.known import first_population, known_designs
 from moco.look_ahead import LOOKS_AHEAD, LookAhead
 from moco.lowering import pim_config
-from moco.most_work import most_work
 from moco.oracle import N_EXACT_ROWS, Oracle, Scores
 from moco.recipes import recipe_for
 from moco.supernet import TrainedSupernet
@@ -334,13 +334,9 @@ def create_study(
     oracle = Oracle(supernet, data, n_jobs=n_jobs)
     model = find_calibration(calibration)  # once: its file may change while the search goes on
     look = LookAhead(data, space, model, on_chip, tuple(constraints))
-
-    def known() -> Genomes:
-        designs = known_designs(space, known_networks)
-        if not improves_chips:
-            return designs
-        return np.concatenate([with_better_chips(designs, look, seed), most_work(look, seed)])
-
+    known = partial(known_designs, space, known_networks)
+    if improves_chips:
+        known = partial(first_population, look, seed, known_networks)
     study = Study(
         name,
         space,

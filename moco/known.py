@@ -1,7 +1,7 @@
-"""Designs that stand in the first population of every search: those that people would draw by hand.
+"""Designs that stand in the first population of every search: those that people would draw by hand, and some more.
 
-Each network is a pattern known in the field, written in the space's operators at its smallest and largest widths,
-on chips close to ISAAC's whose ADC loses nothing.
+Each hand-made network is a pattern known in the field, written in the space's operators at its smallest and largest
+widths, on chips close to ISAAC's whose ADC loses nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from moco.better_chips import with_better_chips
+from moco.look_ahead import LookAhead
+from moco.most_work import most_work
 from spaces import Architecture, Block, Choice, CodesignSpace, Genomes, NasrecSpace
 
 _CHIPS: tuple[dict[str, Choice], ...] = (
@@ -97,3 +100,15 @@ def known_designs(space: CodesignSpace, others: Genomes | None = None) -> Genome
             chips.append(space.hardware.encode([design])[0])
     genomes = [np.concatenate([network, chip]) for chip in chips for network in networks]
     return np.array(genomes, dtype=np.int64).reshape(len(genomes), len(space.blocks))
+
+
+def first_population(look: LookAhead, seed: int, others: Genomes | None = None) -> Genomes:
+    """(n, P) genomes to begin a search with: known networks, on better chips too, and those of most work.
+
+    Args:
+        look: Says what designs cost.
+        seed: Of the search.
+        others: (m, P') networks to put on chips beside the hand-made ones.
+    """
+    known = known_designs(look.space, others)
+    return np.concatenate([with_better_chips(known, look, seed), most_work(look, seed)])

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from moco.better_chips import improver, with_better_chips
+from moco.better_chips import improver
 from moco.codesign import CodesignStudy
 from moco.compare.fixed_chip import at_uniform_bits, fixed_chip_space, on_fixed_chip
 from moco.compare.judge import Judge, Plan
 from moco.compare.settled_networks import settled_networks
 from moco.design import Design
-from moco.known import known_designs, known_networks
+from moco.known import first_population, known_networks
+from moco.most_work import most_work
 from moco.progress import progress_bar
 from spaces import CodesignSpace, Genomes, products
 from studies import Evaluation, Objective, Study, Trials, is_non_dominated
@@ -58,7 +59,7 @@ def first_trials(trials: Trials, n: int) -> Trials:
 def joint_search(judge: Judge, plan: Plan, space: CodesignSpace, networks: Genomes) -> Found:
     """Network and chip together, as the run's own search, with another seed."""
     look = judge.look_ahead(space)
-    known, improve = with_better_chips(known_designs(space, networks), look, plan.seed), improver(plan.engine, look)
+    known, improve = first_population(look, plan.seed, networks), improver(plan.engine, look)
     with plan.study("joint", space, judge.objectives, judge.constraints, known, judge, improve, look) as study:
         codesign = judge.codesign(space, study)
         _optimise(study, codesign.evaluate, plan.n_evaluations, f"joint search, seed {plan.seed}", plan)
@@ -72,14 +73,15 @@ def architecture_search(judge: Judge, plan: Plan, space: CodesignSpace, networks
         judge: Of designs.
         plan: Of the searches.
         space: The joint space.
-        networks: (n, P) networks of the joint space to begin with, beside the hand-made ones.
+        networks: (n, P) networks of the joint space to begin with, beside the hand-made ones and those of most work.
 
     Returns:
         What the first share of the evaluations found, and what all of them did.
     """
     fixed = fixed_chip_space(space)
     hand_made = fixed.network.genomes_of(list(known_networks(fixed.network).values()))
-    known = np.concatenate([on_fixed_chip(fixed, hand_made), on_fixed_chip(fixed, networks)])
+    working = most_work(judge.look_ahead(space), plan.seed)[:, : space.n_network_blocks]
+    known = np.concatenate([on_fixed_chip(fixed, some) for some in (hand_made, networks, working)])
     objectives = [judge.objectives[0], Objective(name="macs")]
 
     def cheap(genomes: Genomes) -> Evaluation:
