@@ -37,6 +37,13 @@ def retrain(
     tune: Annotated[
         int, typer.Option(help="Trainings to tune the recipe with first, on the first design; 0 keeps the recipe.")
     ] = 0,
+    monitor: Annotated[
+        str | None,
+        typer.Option(
+            help="What the best round is best in, on valid rows: logloss, or auc, as benchmarks of baselines have it; "
+            "the recipe's when left out."
+        ),
+    ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="Train with plain numbers; only the scores are computed as the chip does.")
     ] = False,
@@ -69,7 +76,9 @@ def retrain(
     else:
         chosen = this.chosen(study)
     from_supernet = start == "both" and this.whole_data.cardinalities == this.data.cardinalities
-    found = this.retrain(chosen, seeds, from_supernet=from_supernet, for_chip=not plain, n_tunings=tune)
+    found = this.retrain(
+        chosen, seeds, from_supernet=from_supernet, for_chip=not plain, n_tunings=tune, monitor=monitor
+    )
     typer.echo(retrained_table(found))
 
 

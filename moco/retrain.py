@@ -42,7 +42,7 @@ RENEWAL_ROWS = 40_000
 """Most train rows by which averaged weights get statistics of batch normalisation."""
 
 EXACT_ROWS = 10_000
-"""Most valid rows and most test rows for the final scores of a network on a chip."""
+"""Most valid rows and most test rows whose products are computed slice by slice."""
 
 FORMAT = "moco network 1"
 
@@ -52,7 +52,7 @@ class TrainedNetwork(Generic[AnyPredictor]):
     """One network, trained from scratch and stopped at its lowest valid log loss, or its highest AUC.
 
     Trained for a chip, its history is by the moment model, and its final scores come from products computed slice by
-    slice, as the chip does, on at most `EXACT_ROWS` evenly spaced rows.
+    slice, as the chip does, on at most `EXACT_ROWS` evenly spaced rows (`NetworkOnChip.exact_of_all`).
 
     Attributes:
         network: With the weights of the best round, on the CPU.
@@ -301,6 +301,6 @@ class _Training(Generic[AnyPredictor]):
             valid, test = (score_of(network, part) for part in rows)
         else:
             on_chip = self._on_chip(network)
-            valid, test = (on_chip.exact(part, EXACT_ROWS) for part in rows)
+            valid, test = (on_chip.exact_of_all(part, EXACT_ROWS) for part in rows)
         n_epochs = self._n_best / self.trainer.n_rounds
         return TrainedNetwork(network.cpu().eval(), valid, test, tuple(self._history), n_epochs)

@@ -52,8 +52,8 @@ class Retrained:
         n_epochs: Epochs to the valid minimum.
         network: With the weights there.
         valid: Its score on the valid rows in plain numbers; `test` likewise.
-        chip_valid: Its score as the chip computes it, slice by slice, on at most `EXACT_ROWS` valid rows; `chip_test`
-            likewise.
+        chip_valid: Its score on the valid rows as the chip computes it, slice by slice on at most `EXACT_ROWS` of them
+            (`NetworkOnChip.exact_of_all`); `chip_test` likewise.
         history: Score on valid rows after every round of the training.
         reliability: Predictions on test rows against what came, in plain numbers.
         contributions: Rise of valid log loss without each operator; see `moco.contributions`.
@@ -116,7 +116,7 @@ def retrain(
             "weights: train from scratch alone"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    common = {"data": data.digest, "settings": asdict(settings), "for_chip": for_chip}
+    common = {"data": data.digest, "settings": asdict(settings), "for_chip": for_chip, "scored": "all rows"}
     tasks: list[_Task] = []
     for role, design in chosen:
         for start in STARTS if supernet is not None else (SCRATCH,):
@@ -201,15 +201,15 @@ def _train(data: ClickLog, task: _Task, settings: FinalSettings, for_chip: bool,
         progress=share_writer(share),
     )
     with threads(settings.n_threads):
-        valid, test = rows_on(data.valid, here), rows_on(data.test, here)
-        scores = {"valid": score_of(trained.network, valid), "test": score_of(trained.network, test)}
+        parts = {"valid": rows_on(data.valid, here), "test": rows_on(data.test, here)}
+        scores = {name: score_of(trained.network, part) for name, part in parts.items()}
         if for_chip:
             scores |= {"chip_valid": trained.valid, "chip_test": trained.test}
         else:
             on_chip = NetworkOnChip(trained.network, design.hardware, rows_on(data.train, here))
-            scores |= {"chip_valid": on_chip.exact(valid, EXACT_ROWS), "chip_test": on_chip.exact(test, EXACT_ROWS)}
-        bins = reliability(*predictions(trained.network, test))
-        told = contributions(trained.network, valid)
+            scores |= {f"chip_{name}": on_chip.exact_of_all(part, EXACT_ROWS) for name, part in parts.items()}
+        bins = reliability(*predictions(trained.network, parts["test"]))
+        told = contributions(trained.network, parts["valid"])
     header = {
         "what": task.what,
         "design": json.loads(design.to_json()),

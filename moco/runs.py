@@ -419,12 +419,15 @@ class Run:
         from_supernet: bool = True,
         for_chip: bool = True,
         n_tunings: int = 0,
+        monitor: str | None = None,
     ) -> list[Retrained]:
         """Trains designs to the end with several seeds and keeps their weights; see `moco.retrained.retrain`.
 
-        With a number of tunings, the recipe is tuned first, by so many trainings of the first design.
+        With a number of tunings, the recipe is tuned first, by so many trainings of the first design. With a monitor,
+        the best round is best in that; see `FinalSettings`.
         """
         settings = self.tuned_settings(chosen[0][1], n_tunings) if n_tunings > 0 else self.recipe.final
+        settings = settings if monitor is None else replace(settings, monitor=monitor)
         with timed(self.folder, "retraining"), progress_bar("retraining", "trainings") as bar:
             return retrain(
                 self.whole_data,

@@ -7,17 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from moco.baselines import BaselineResult, baseline_costs
 from moco.baselines.recipes import baseline_recipe
 from moco.compare.figures import Contender, Figures, figures
 from moco.compare.noise import Difference, difference
 from moco.data import ClickLog
-from moco.retrain import EXACT_ROWS
 from moco.retrained import Retrained, by_key
-from moco.supernet.metrics import Score, score_of
-from moco.supernet.rows import evenly, rows_on
 from pimmodel import Calibration
 
 SCORES = ("auc", "logloss", "chip_auc", "chip_logloss")
@@ -57,11 +53,11 @@ class Trained:
         return float(np.std(self.scores[score], ddof=1)) if len(self.seeds) > 1 else math.nan
 
 
-def trained_designs(found: Sequence[Retrained], data: ClickLog, calibration: Calibration) -> list[Trained]:
+def trained_designs(found: Sequence[Retrained], calibration: Calibration) -> list[Trained]:
     """Retrained designs, one entry each, in their order."""
     entries = []
     for key, ones in by_key(found).items():
-        design, on_chip = ones[0].design, [chip_test_score(one, data) for one in ones]
+        design, on_chip = ones[0].design, [one.chip_test for one in ones]
         contender = Contender.of_design(design)
         entries.append(
             Trained(
@@ -109,22 +105,6 @@ def trained_baselines(results: Sequence[BaselineResult], data: ClickLog, calibra
             )
         )
     return entries
-
-
-def chip_test_score(one: Retrained, data: ClickLog) -> Score:
-    """The score on all test rows as the chip computes it.
-
-    Retraining scored at most `EXACT_ROWS` rows slice by slice. Where there are more, what the chip loses on those is
-    added to the plain score of all: so it is compared with scores of all rows.
-    """
-    if len(data.test) <= EXACT_ROWS:
-        return one.chip_test
-    rows = rows_on(data.test, torch.device("cpu"))
-    plain = score_of(one.network, rows.take(evenly(len(rows), EXACT_ROWS)))
-    return Score(
-        logloss=one.test.logloss + one.chip_test.logloss - plain.logloss,
-        auc=one.test.auc + one.chip_test.auc - plain.auc,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

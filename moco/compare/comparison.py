@@ -140,7 +140,7 @@ def _trained(
     if missing and is_needed:
         raise ValueError("; ".join([*missing, "'--only codesign' compares the searches alone"]))
     return (
-        trained_designs(retrained, run.whole_data, calibration),
+        trained_designs(retrained, calibration),
         trained_baselines(results, run.whole_data, calibration),
         missing,
     )

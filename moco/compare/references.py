@@ -64,5 +64,5 @@ def against_retrained(
             judged_by=BY_TEST,
             seed=plan.seed,
         )
-        for one in trained_designs(found, run.whole_data, next(iter(calibrations.values())))
+        for one in trained_designs(found, next(iter(calibrations.values())))
     ]

@@ -33,7 +33,7 @@ def scores_of(
     rows = {"valid": rows_on(data.valid, here), "test": rows_on(data.test, here)}
     if on_chip is None:
         calibrated = NetworkOnChip(network, chip, rows_on(data.train, here))
-        on_chip = {f"chip_{name}": calibrated.exact(part, EXACT_ROWS) for name, part in rows.items()}
+        on_chip = {f"chip_{name}": calibrated.exact_of_all(part, EXACT_ROWS) for name, part in rows.items()}
     return {**{name: score_of(network, part) for name, part in rows.items()}, **on_chip}
 
 

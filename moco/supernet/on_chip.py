@@ -41,6 +41,17 @@ class NetworkOnChip:
         """The score of products computed slice by slice, on n_rows evenly spaced rows, or all if there are fewer."""
         return score_of(self._logits_of(ExactChip(self._modelled)), rows.take(evenly(len(rows), n_rows)))
 
+    def exact_of_all(self, rows: TensorRows | MappedRows, n_rows: int) -> Score:
+        """The score of all rows by the moment model, and what `exact` finds to be different on n_rows of them.
+
+        So it stands beside other scores of all rows; where there are no more than n_rows, it is `exact`.
+        """
+        if len(rows) <= n_rows:
+            return self.exact(rows, n_rows)
+        whole, exact = self.score(rows), self.exact(rows, n_rows)
+        modelled = self.score(rows.take(evenly(len(rows), n_rows)))
+        return Score(whole.logloss + exact.logloss - modelled.logloss, whole.auc + exact.auc - modelled.auc)
+
     def _logits_of(self, arithmetic: Arithmetic) -> Callable[[Tensor, Tensor], Tensor]:
         return lambda ids, dense: self._logits(arithmetic, ids, dense)
 

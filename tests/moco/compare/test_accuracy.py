@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-import torch
 
 from moco.baselines import read_results
-from moco.compare import accuracy
-from moco.compare.accuracy import SCORES, against_best, chip_test_score, trained_baselines, trained_designs
+from moco.compare.accuracy import SCORES, against_best, trained_baselines, trained_designs
 from moco.compare.comparison import baselines_file
 from moco.retrained import FOLDER, Retrained, retrained_networks
 from moco.runs import Run
-from moco.supernet.metrics import score_of
-from moco.supernet.rows import evenly, rows_on
 from pimmodel import find_calibration
 
 
@@ -25,7 +19,7 @@ def retrained(run: Run) -> list[Retrained]:
 
 
 def test_means_over_seeds(run: Run, retrained: list[Retrained]) -> None:
-    designs = trained_designs(retrained, run.whole_data, find_calibration("isaac32"))
+    designs = trained_designs(retrained, find_calibration("isaac32"))
     assert len(designs) == 2
     for design in designs:
         ones = [one for one in retrained if one.design.key == design.key]
@@ -42,7 +36,7 @@ def test_means_over_seeds(run: Run, retrained: list[Retrained]) -> None:
 
 def test_the_best_baseline_is_best_score_by_score(run: Run, retrained: list[Retrained]) -> None:
     isaac = find_calibration("isaac32")
-    designs = trained_designs(retrained, run.whole_data, isaac)
+    designs = trained_designs(retrained, isaac)
     results = read_results(baselines_file(run.folder), run.whole_data)
     baselines = trained_baselines(results, run.whole_data, isaac)
     found = against_best(designs, baselines)
@@ -57,17 +51,3 @@ def test_the_best_baseline_is_best_score_by_score(run: Run, retrained: list[Retr
     assert all(one.difference.mean == 0 and one.difference.is_beyond_noise is False for one in itself)
     with pytest.raises(ValueError, match="there are no baselines to compare with: train some with 'moco baselines'"):
         against_best(designs, [])
-
-
-def test_what_a_chip_loses_is_carried_to_all_rows(
-    run: Run, retrained: list[Retrained], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(accuracy, "EXACT_ROWS", 50)
-    rows = rows_on(run.whole_data.test, torch.device("cpu"))
-    assert len(rows) > 50
-    for one in retrained:
-        plain = score_of(one.network, rows.take(evenly(len(rows), 50)))
-        lossless = chip_test_score(replace(one, chip_test=plain), run.whole_data)
-        assert lossless.logloss == pytest.approx(one.test.logloss, abs=1e-9)
-        lossy = chip_test_score(replace(one, chip_test=replace(plain, logloss=plain.logloss + 0.1)), run.whole_data)
-        assert lossy.logloss == pytest.approx(one.test.logloss + 0.1, abs=1e-9)

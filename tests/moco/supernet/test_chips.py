@@ -193,6 +193,14 @@ def test_a_network_trained_for_its_chip_is_scored_on_it(data: CtrDataset, tmp_pa
     on_chip = NetworkOnChip(found.network, lossless, train)
     assert on_chip.exact(valid, len(valid)) == found.valid
     assert on_chip.score(valid).logloss == pytest.approx(found.valid.logloss, abs=1e-6)
+    for name in ("logloss", "auc"):  # where a chip loses nothing, exact products of some rows change nothing for all
+        of_all, of_some = (getattr(find(valid, 30), name) for find in (on_chip.exact_of_all, on_chip.exact))
+        assert of_all == pytest.approx(getattr(found.valid, name), abs=1e-6)
+        assert abs(of_some - getattr(found.valid, name)) > 1e-3
+    lossy = NetworkOnChip(found.network, LOSSY, train)
+    assert lossy.exact_of_all(valid, len(valid)) == lossy.exact(valid, len(valid))
+    nearly = lossy.exact_of_all(valid, len(valid) // 2).logloss - lossy.exact(valid, len(valid)).logloss
+    assert abs(nearly) < abs(lossy.exact(valid, len(valid) // 2).logloss - lossy.exact(valid, len(valid)).logloss)
 
     file = tmp_path / "network"
     with pytest.raises(Stopped):
