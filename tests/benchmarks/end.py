@@ -125,7 +125,7 @@ def spend(way: str, settings: RunSettings, folder: Path, hours: float) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     if way == "moco":
-        study = run(folder, settings, SearchSettings(), 10**6, hours=hours)
+        study = run(folder, settings, SearchSettings(), hours=hours)
         designs = study.designs(study.study.trials())
     else:
         this = Run(folder, settings)
