@@ -28,11 +28,13 @@ BEST = np.array([0.53, 1e3, 1e2])
 """Log loss, pJ and ns that no design of MovieLens-100k goes below, or hardly."""
 
 
-def shares(values: NDArray[np.float64], reference: NDArray[np.float64]) -> tuple[float, float]:
+def shares(
+    values: NDArray[np.float64], reference: NDArray[np.float64], best: NDArray[np.float64] = BEST
+) -> tuple[float, float]:
     """The plain and the logarithmic share of (B, 3) log losses, energies and latencies."""
-    inside = np.maximum(values, BEST)
+    inside = np.maximum(values, best)
     plain = hypervolume(values, reference) / float(np.prod(reference))
-    low, high = (np.concatenate([point[:1], np.log(point[1:])]) for point in (BEST, reference))
+    low, high = (np.concatenate([point[:1], np.log(point[1:])]) for point in (best, reference))
     points = np.column_stack([inside[:, 0], np.log(inside[:, 1:])])
     return plain, hypervolume(points, high) / float(np.prod(high - low))
 
