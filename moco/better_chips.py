@@ -44,6 +44,8 @@ class BetterChips:
         The best has the least weighted mean of the logarithms of energy and latency, with a weight drawn for each
         network, so that the whole front between both is reached; one that keeps the caps goes before one that does not.
         """
+        if len(genomes) == 0:
+            return genomes
         is_open, weight = rng.random(len(genomes)) >= LEFT_SHARE, rng.random((len(genomes), 1))
         tried = self._tried(genomes, rng)
         shape, flat = tried.shape[:2], tried.reshape(-1, tried.shape[2])
@@ -79,6 +81,4 @@ def improver(engine: str, look: LookAhead) -> BetterChips | None:
 
 def with_better_chips(known: Genomes, look: LookAhead, seed: int) -> Genomes:
     """(2 B, P) the (B, P) known designs, then their networks with better chips."""
-    if len(known) == 0:
-        return known
     return np.concatenate([known, BetterChips(look)(known, np.random.default_rng((seed, 11)))])

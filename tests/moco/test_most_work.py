@@ -8,6 +8,7 @@ import pytest
 from moco.batch_costs import loses_nothing
 from moco.codesign import caps, codesign_space
 from moco.data import CtrDataset, load_dataset
+from moco.known import first_population, known_designs
 from moco.look_ahead import LookAhead
 from moco.most_work import most_work
 from pimmodel import find_calibration
@@ -47,6 +48,12 @@ def test_they_do_more_work_than_random_designs_of_their_cost(data: CtrDataset, s
     beats = (chosen[:, None] <= others).all(axis=2).any(axis=0)
     assert is_beaten.mean() < 0.2
     assert beats.mean() > 0.8
+
+
+def test_where_every_chip_loses_something_there_are_none(data: CtrDataset) -> None:
+    space = codesign_space(data, n_blocks=2, dense_dims=(16,), sparse_dims=(4,), hardware={"activation_bits": (4,)})
+    assert most_work(look(data, space)).shape == (0, len(space.blocks))
+    assert len(first_population(look(data, space), seed=0)) == 2 * len(known_designs(space))
 
 
 def test_caps_are_kept(data: CtrDataset, space: CodesignSpace) -> None:
