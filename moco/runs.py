@@ -257,6 +257,12 @@ class Run:
             write_text_whole(file, found.to_json())
         return Correction.from_json(file.read_text())
 
+    @property
+    def trusted_correction(self) -> Correction | None:
+        """The correction where it predicts better than the score alone: what searches go by."""
+        found = self.correction
+        return found if found is not None and found.is_better else None
+
     def stored_validation(self) -> Validation | None:
         """Rank fidelity as measured before, of this supernet; None where it was not."""
         file = self.folder / "validation.json"
@@ -288,7 +294,7 @@ class Run:
         kept(self.folder / "search.json", search)
 
     def _study(self, search: SearchSettings, storage: Path | None) -> CodesignStudy:
-        correction, truth = self.correction, Truth.read(self.folder, TRUTH)
+        truth = Truth.read(self.folder, TRUTH)
         return create_study(
             self.settings.dataset,
             self.data,
@@ -297,7 +303,7 @@ class Run:
             storage=storage,
             seed=self.settings.seed,
             cardinalities=self.whole_data.cardinalities,
-            correction=correction if correction is not None and correction.is_better else None,
+            correction=self.trusted_correction,
             known_networks=None if truth is None else truth.useful(self.data).genomes,
             **asdict(search),
         )

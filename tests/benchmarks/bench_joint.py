@@ -33,7 +33,6 @@ def found(folder: Path, way: str, seed: int, n: int) -> NDArray[np.float64]:
     """(n / STEP, 2) plain and logarithmic share after each STEP evaluations."""
     run = Run.reopen(folder)
     engine, population_size, improves_chips = WAYS[way]
-    correction = run.correction if run.correction is not None and run.correction.is_better else None
     study = create_study(
         way,
         run.data,
@@ -42,7 +41,7 @@ def found(folder: Path, way: str, seed: int, n: int) -> NDArray[np.float64]:
         seed=seed,
         engine=engine,
         population_size=population_size,
-        correction=correction,
+        correction=run.trusted_correction,
         n_jobs=1,
         improves_chips=improves_chips,
     )

@@ -55,7 +55,6 @@ def lossless_designs(study: CodesignStudy, n: int, seed: int) -> Genomes:
 def volumes(folder: Path, seed: int, n_trials: int) -> dict[str, tuple[float, float]]:
     """Both shares of each way to search."""
     run = Run.reopen(folder)
-    correction = run.correction if run.correction is not None and run.correction.is_better else None
     found = {}
     for way, engine, improves_chips in (
         ("surrogate", "surrogate", True),
@@ -70,7 +69,7 @@ def volumes(folder: Path, seed: int, n_trials: int) -> dict[str, tuple[float, fl
             run.supernet,
             seed=seed,
             engine=engine,
-            correction=correction,
+            correction=run.trusted_correction,
             n_jobs=1,
             improves_chips=improves_chips,
         )
