@@ -22,6 +22,14 @@ Only = Annotated[
 Seeds = Annotated[int, typer.Option(min=1, help="Trainings of each baseline, with seeds 0, 1, ...")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Trainings side by side; one a core when left out.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs of each training; those of its recipe when left out.")]
+Tune = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Trainings to tune each baseline's learning rate and regularisation with on valid rows, before the seeds; "
+        "0 keeps its recipe.",
+    ),
+]
 CalibrationName = Annotated[
     str, typer.Option("--calibration", help="Of the hardware model: a name of 'moco calibrations' or a file.")
 ]
@@ -36,6 +44,7 @@ def baselines(
     only: Only = None,
     seeds: Seeds = 3,
     epochs: Epochs = None,
+    tune: Tune = 0,
     calibration: CalibrationName = "isaac32",
     label: Label = None,
     categorical: Categorical = None,
@@ -51,11 +60,13 @@ def baselines(
     public benchmark BARS where it has some for the data set. Scores are on test rows, mean and deviation over seeds; on
     chip with 8-bit weights, activations and tables.
 
-    Writes baselines.json and baselines.csv into the folder. Run again, it goes on where it stopped.
+    Writes baselines.json and baselines.csv into the folder, and with --tune a tuning-NAME.db for each. Run again, it
+    goes on where it stopped.
     """
     from moco.baselines.catalogue import HAND_MADE
     from moco.baselines.table import baseline_rows, baselines_csv, baselines_text
-    from moco.baselines.train import train_baselines
+    from moco.baselines.train import recipes_of, train_baselines
+    from moco.baselines.tuned import tuned_recipes
     from moco.data import TableSchema, load_dataset
     from moco.files import write_text_whole
     from moco.progress import progress_bar
@@ -67,13 +78,17 @@ def baselines(
         given["schema"] = TableSchema(**given["schema"])
     data = load_dataset(dataset, path, seed=seed, **given)
     folder = Path("runs") / dataset if out is None else out
+    recipes = recipes_of(data, only or HAND_MADE, epochs=epochs)
+    if tune:
+        with progress_bar("tuning", "trainings") as bar:
+            recipes = tuned_recipes(data, recipes, tune, folder, n_jobs=jobs, progress=bar.update)
     with progress_bar("baselines", "trainings") as bar:
         results = train_baselines(
             data,
-            only or HAND_MADE,
+            list(recipes),
             folder / "baselines.json",
             seeds=range(seeds),
-            epochs=epochs,
+            recipes=recipes,
             n_jobs=jobs,
             progress=bar.update,
         )

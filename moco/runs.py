@@ -429,11 +429,11 @@ class Run:
     ) -> list[Retrained]:
         """Trains designs to the end with several seeds and keeps their weights; see `moco.retrained.retrain`.
 
-        With a number of tunings, the recipe is tuned first, by so many trainings of the first design. With a monitor,
-        the best round is best in that; see `FinalSettings`.
+        With a monitor, the best round is best in that; see `FinalSettings`. With a number of tunings, the recipe is
+        tuned first, by so many trainings of the first design.
         """
-        settings = self.tuned_settings(chosen[0][1], n_tunings) if n_tunings > 0 else self.recipe.final
-        settings = settings if monitor is None else replace(settings, monitor=monitor)
+        settings = self.recipe.final if monitor is None else replace(self.recipe.final, monitor=monitor)
+        settings = self.tuned_settings(chosen[0][1], settings, n_tunings) if n_tunings > 0 else settings
         with timed(self.folder, "retraining"), progress_bar("retraining", "trainings") as bar:
             return retrain(
                 self.whole_data,
@@ -447,28 +447,28 @@ class Run:
                 progress=bar.update,
             )
 
-    def tuned_settings(self, design: Design, n_trials: int) -> FinalSettings:
-        """The recipe tuned by n trainings of a design's network, from scratch and in plain numbers."""
+    def tuned_settings(self, design: Design, settings: FinalSettings, n_trials: int) -> FinalSettings:
+        """Settings tuned by n trainings of a design's network, from scratch and in plain numbers."""
         (self.folder / RETRAINED).mkdir(exist_ok=True)
         with timed(self.folder, "tuning"), progress_bar("tuning the recipe", "trainings") as bar:
 
-            def train(settings: FinalSettings, report: Callable[[Score], None]) -> float:
+            def train(tried: FinalSettings, report: Callable[[Score], None]) -> float:
                 return train_from_scratch(
                     self.whole_data,
                     design.architecture,
-                    settings=settings,
+                    settings=tried,
                     seed=self.settings.seed,
                     device=self.settings.device,
                     after_round=report,
-                ).valid.loss(settings.monitor)
+                ).valid.loss(tried.monitor)
 
             settings, found = tuned_settings(
                 train,
-                self.recipe.final,
+                settings,
                 n_trials=n_trials,
                 what=f"design {design.key} on data {self.whole_data.digest}",
                 seed=self.settings.seed,
-                file=self.folder / RETRAINED / f"tuning-{design.key[:12]}.db",
+                file=self.folder / RETRAINED / f"tuning-{design.key[:12]}-{settings.monitor}.db",
                 progress=bar.update,
             )
         console.print(f"[bold]recipe[/bold]    {found.summary()}", soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -79,3 +80,8 @@ def write_results(file: Path, data: ClickLog, results: Iterable[BaselineResult])
         "results": [asdict(result) for result in results],
     }
     write_text_whole(file, json.dumps(held, indent=1))
+
+
+def file_name(name: str) -> str:
+    """A baseline's name with a dash in place of what file names do not bear."""
+    return re.sub("[^A-Za-z0-9]+", "-", name)

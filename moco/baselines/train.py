@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from moco.baselines.catalogue import HAND_MADE, predictor_of
 from moco.baselines.costs import WEIGHT_BITS
 from moco.baselines.hand_made import HandMade
 from moco.baselines.recipes import BaselineRecipe, baseline_recipe
-from moco.baselines.results import BaselineResult, read_results, write_results
+from moco.baselines.results import BaselineResult, file_name, read_results, write_results
 from moco.data import ClickLog
 from moco.retrain import TrainedNetwork, train_predictor
 from moco.settings import FinalSettings
@@ -39,6 +38,7 @@ def train_baselines(
     seeds: Sequence[int] = (0, 1, 2),
     settings: FinalSettings | None = None,
     epochs: int | None = None,
+    recipes: Mapping[str, BaselineRecipe] | None = None,
     n_jobs: int | None = None,
     progress: Callable[[float, float], None] | None = None,
 ) -> list[BaselineResult]:
@@ -54,6 +54,7 @@ def train_baselines(
         seeds: Of the trainings.
         settings: Of every training; those of each baseline's recipe when left out.
         epochs: Of every training in place of those of its settings.
+        recipes: In place of those of `recipes_of`, such as `tuned_recipes` gives.
         n_jobs: Processes; by default one a core.
         progress: Called with the number of trained networks, begun ones in part, and of all.
 
@@ -63,9 +64,7 @@ def train_baselines(
     Raises:
         ValueError: A name is unknown, or the file holds something else, or results of other data or settings.
     """
-    recipes = {name: _recipe(name, data, settings) for name in names}
-    if epochs is not None:
-        recipes = {name: replace(one, final=replace(one.final, epochs=epochs)) for name, one in recipes.items()}
+    recipes = recipes_of(data, names, settings=settings, epochs=epochs) if recipes is None else recipes
     wanted = [(name, seed) for name in recipes for seed in dict.fromkeys(seeds)]
     done = {(result.name, result.seed): result for result in (read_results(file, data) if file else [])}
     for name, seed in wanted:
@@ -78,7 +77,7 @@ def train_baselines(
         shares.tell(len(wanted) - len(missing))
         tasks = Parallel(n_jobs=n_jobs or int(cpu_count()), return_as="generator_unordered")(
             delayed(_trained)(
-                data, name, recipes[name], seed, _checkpoint(file, name, seed), shares.file(_file_name(name, seed))
+                data, name, recipes[name], seed, _checkpoint(file, name, seed), shares.file(_training_name(name, seed))
             )
             for name, seed in missing
         )
@@ -88,8 +87,22 @@ def train_baselines(
             if file is not None:
                 write_results(file, data, done.values())
                 _checkpoint(file, *key).unlink(missing_ok=True)  # type: ignore[union-attr]
-            shares.tell(sum(one in done for one in wanted), ended=_file_name(*key))
+            shares.tell(sum(one in done for one in wanted), ended=_training_name(*key))
     return [done[key] for key in wanted]
+
+
+def recipes_of(
+    data: ClickLog, names: Sequence[str], *, settings: FinalSettings | None = None, epochs: int | None = None
+) -> dict[str, BaselineRecipe]:
+    """The recipe of each baseline for a data set; `settings` and `epochs` take the place of its own.
+
+    Raises:
+        ValueError: A name is unknown.
+    """
+    recipes = {name: _recipe(name, data, settings) for name in names}
+    if epochs is not None:
+        recipes = {name: replace(one, final=replace(one.final, epochs=epochs)) for name, one in recipes.items()}
+    return recipes
 
 
 def train_baseline(
@@ -142,12 +155,12 @@ def _recipe(name: str, data: ClickLog, settings: FinalSettings | None) -> Baseli
     return recipe if settings is None else replace(recipe, final=settings)
 
 
-def _file_name(name: str, seed: int) -> str:
-    return f"{re.sub('[^A-Za-z0-9]+', '-', name)}-{seed}"
+def _training_name(name: str, seed: int) -> str:
+    return f"{file_name(name)}-{seed}"
 
 
 def _checkpoint(file: Path | None, name: str, seed: int) -> Path | None:
-    return None if file is None else file.absolute().with_name(f"{file.stem}-{_file_name(name, seed)}.safetensors")
+    return None if file is None else file.absolute().with_name(f"{file.stem}-{_training_name(name, seed)}.safetensors")
 
 
 def _trained(

@@ -4,7 +4,7 @@ Both score by the same supernet and begin with the same hand-made designs. Hyper
 plain and with energy and latency in logarithms (`tests.benchmarks.bench_search.shares`); then the number of
 evaluations after which the default search has what Optuna's NSGA-II has at its end.
 
-python -m tests.benchmarks joint --folder runs/frappe [--seeds 0 1 2 3 4] [--evaluations 2000] [--ours 700]
+python -m tests.benchmarks.bench_joint --folder runs/frappe [--seeds 0 1 2 3 4] [--evaluations 2000] [--ours 700]
 """
 
 from __future__ import annotations

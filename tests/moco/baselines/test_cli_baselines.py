@@ -38,6 +38,13 @@ def test_trains_prints_and_writes(tmp_path: Path) -> None:
     assert (tmp_path / "baselines.json").stat().st_mtime_ns == written
 
 
+def test_tunes_first(tmp_path: Path) -> None:
+    arguments = ("--out", tmp_path, "--only", "LR", "--seeds", 1, "--epochs", 1, "--jobs", 1, "--tune", 2)
+    printed = call(*arguments)
+    assert (tmp_path / "tuning-LR.db").is_file()
+    assert call(*arguments) == printed
+
+
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match="unknown baseline 'DeepLR'"):
         call("--only", "DeepLR")

@@ -17,7 +17,8 @@ from moco.baselines.deep import DeepFm, DeepStructure, Dnn
 from moco.baselines.recipes import FRAPPE, baseline_recipe
 from moco.baselines.results import write_results
 from moco.baselines.table import baseline_rows, baselines_csv, baselines_text
-from moco.baselines.train import scores_on_chip, train_baseline
+from moco.baselines.train import recipes_of, scores_on_chip, train_baseline
+from moco.baselines.tuned import tuned_recipes
 from moco.data import CtrDataset, load_dataset
 from moco.retrain import TrainedNetwork, train_predictor
 from moco.settings import FinalSettings
@@ -206,6 +207,23 @@ def test_trainings_are_kept_and_not_repeated(tmp_path: Path) -> None:
     more = train_baselines(data(), ["FM"], file, seeds=(1, 2), settings=SHORT, n_jobs=1)
     assert more[0] == first[3]
     assert len(read_results(file, data())) == 5
+
+
+def test_every_baseline_is_tuned_alike(tmp_path: Path) -> None:
+    recipes = recipes_of(data(), ["LR", "FM"], settings=SHORT, epochs=2)
+    seen: list[tuple[float, float]] = []
+    tuned = tuned_recipes(data(), recipes, 3, tmp_path, n_jobs=1, progress=lambda *n: seen.append(n))
+    assert seen[-1] == (6, 6)
+    for name, recipe in recipes.items():
+        given, best = (train_baseline(data(), name, settings=one.final).valid.logloss for one in (recipe, tuned[name]))
+        assert best <= given
+        assert tuned[name].network == recipe.network
+        assert (tuned[name].final.epochs, tuned[name].final.batch_size) == (2, SHORT.batch_size)
+    assert tuned != recipes  # of three trainings each, one at least is better than the first
+    assert tuned_recipes(data(), recipes, 3, tmp_path, n_jobs=1) == tuned
+    others = recipes_of(data(), ["LR"], settings=SHORT)
+    with pytest.raises(ValueError, match="holds a tuning of something else"):
+        tuned_recipes(data(), others, 3, tmp_path, n_jobs=1)
 
 
 def test_published_networks_are_trained_alike() -> None:
