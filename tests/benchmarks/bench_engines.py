@@ -1,7 +1,8 @@
 """Which engine finds most? Hypervolume of all feasible designs after 500 and 2,000 evaluations, population 100.
 
 Some engines of ours against random search, pymoo's NSGA-II as its documentation sets it up for whole
-numbers, and Optuna's NSGA-II by ask and tell in memory. Six problems (tests/benchmarks/problems.py), some seeds:
+numbers, and Optuna's NSGA-II and TPE by ask and tell in memory; TPE for 500 evaluations, since each takes the longer
+the more there were. Six problems (tests/benchmarks/problems.py), some seeds:
 
     python -m tests.benchmarks engines
     python -m tests.benchmarks.bench_engines --engines nsga2 surrogate --problems HW60 --seeds 5
@@ -34,6 +35,10 @@ from tests.benchmarks.problems import PROBLEMS, BenchProblem
 POPULATION_SIZE = 100
 MARKS = (500, 1000, 2000)
 N_SURROGATE = 1000  # evaluations of the engine that predicts: it is done by then
+N_TPE = 500
+LIMITS = {"surrogate": N_SURROGATE, "Optuna TPE": N_TPE}
+"""Most evaluations of some searches."""
+
 ENGINES = ("random", "nsga2", "spea2", "moead", "surrogate", "surrogate + cheap")
 
 Search = Callable[["BenchProblem", int, int], "Found"]
@@ -83,8 +88,15 @@ def pymoo_documented(problem: BenchProblem, seed: int, n: int) -> Found:
 
 
 def optuna_nsga2(problem: BenchProblem, seed: int, n: int) -> Found:
+    return by_optuna(problem, optuna.samplers.NSGAIISampler(seed=seed, population_size=POPULATION_SIZE), n)
+
+
+def optuna_tpe(problem: BenchProblem, seed: int, n: int) -> Found:
+    return by_optuna(problem, optuna.samplers.TPESampler(seed=seed), n)
+
+
+def by_optuna(problem: BenchProblem, sampler: optuna.samplers.BaseSampler, n: int) -> Found:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = optuna.samplers.NSGAIISampler(seed=seed, population_size=POPULATION_SIZE)
     study = optuna.create_study(directions=["minimize"] * len(problem.reference), sampler=sampler)
     values, limits = [], []
     for _ in range(n):
@@ -122,7 +134,7 @@ def searches_of(problem: BenchProblem, engines: Sequence[str], has_peers: bool) 
     """The peers, then the engines of ours that can work on the problem; "+ cheap" needs to know what is expensive."""
     searches: dict[str, Search] = {}
     if has_peers:
-        searches |= {"Optuna NSGA-II": optuna_nsga2, "pymoo NSGA-II": pymoo_documented}
+        searches |= {"Optuna NSGA-II": optuna_nsga2, "pymoo NSGA-II": pymoo_documented, "Optuna TPE": optuna_tpe}
     for engine in engines:
         is_refused = engine == "moead" and problem.constraints
         if not is_refused and not ("+" in engine and not problem.is_expensive):
@@ -146,7 +158,7 @@ def main() -> None:
         print(f"{problem.name}: {len(problem.space.blocks)} blocks, reference point {problem.reference}", flush=True)
         target = None
         for name, search in searches_of(problem, given.engines, not given.no_peers).items():
-            n = min(given.evaluations, N_SURROGATE) if name.startswith("surrogate") else given.evaluations
+            n = min(given.evaluations, LIMITS.get(name.partition(" + ")[0], given.evaluations))
             started = time.process_time()
             runs = [search(problem, seed, n) for seed in range(given.seeds)]
             spent_s = (time.process_time() - started) / given.seeds
