@@ -11,7 +11,8 @@ Of each way the trained design with the lowest valid log loss is taken: without 
 1/10 of a random design's median energy. It is judged by training it anew with three other seeds: log loss and AUC on
 the test rows, computed as its chip does. Everything is kept in the folder, so the benchmark goes on where it stopped.
 
-python -m tests.benchmarks.end movielens-100k [--path P] [--hours 0.1] [--repeats 3] [--folder runs/end]
+python -m tests.benchmarks.end movielens-100k [--path P] [--hours 0.1] [--seeds 0 1 2] [--ways moco MACs random]
+    [--folder runs/end]
 """
 
 from __future__ import annotations
@@ -192,7 +193,8 @@ def main() -> None:
     parser.add_argument("dataset")
     parser.add_argument("--path")
     parser.add_argument("--hours", type=float, default=0.1)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="one a repeat")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--folder", type=Path, default=Path("runs/end"))
     given = parser.parse_args()
     folder = given.folder / given.dataset
@@ -202,23 +204,23 @@ def main() -> None:
         f"{given.dataset}: {given.hours:g} hours each, median energy of random designs {median_pj:,.0f} pJ", flush=True
     )
     table: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
-    for repeat in range(given.repeats):
-        settings = RunSettings(dataset=given.dataset, path=given.path, seed=repeat)
+    for seed in given.seeds:
+        settings = RunSettings(dataset=given.dataset, path=given.path, seed=seed)
         this = Run(folder / "first", settings, keep=False)
-        for way in WAYS:
-            place = folder / f"{way}-{repeat}"
+        for way in given.ways:
+            place = folder / f"{way}-{seed}"
             spend(way, settings, place, given.hours)
             best = {cap: best_design(place, share * median_pj) for cap, share in CAPS.items()}
             runs = judged(this, [design for design in best.values() if design is not None], place / "judged.json")
             for cap, design in best.items():
                 if design is None:
-                    print(f"repeat {repeat}, cap {cap:<4} {way:<6} no design", flush=True)
+                    print(f"seed {seed}, cap {cap:<4} {way:<6} no design", flush=True)
                     continue
                 figures = np.array([[one.test_logloss, one.test_auc] for one in runs[design.key]])
                 table.setdefault((cap, way), []).append(figures.mean(axis=0))
                 n_trained = len(read_from_scratch(place / "from_scratch.json"))
                 print(
-                    f"repeat {repeat}, cap {cap:<4} {way:<6} test log loss {np.round(figures[:, 0], 4).tolist()}, "
+                    f"seed {seed}, cap {cap:<4} {way:<6} test log loss {np.round(figures[:, 0], 4).tolist()}, "
                     f"AUC {np.round(figures[:, 1], 4).tolist()}, {design.energy_pj:,.0f} pJ, {design.macs:,} MACs, "
                     f"best of {n_trained}",
                     flush=True,
