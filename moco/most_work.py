@@ -13,6 +13,7 @@ import numpy as np
 from moco.batch_costs import loses_nothing
 from moco.better_chips import BetterChips
 from moco.look_ahead import LookAhead
+from moco.supernet.rows import evenly
 from spaces import Genomes
 from studies import Constraint, Evaluation, Objective, Study
 
@@ -55,5 +56,6 @@ def most_work(look: LookAhead, seed: int = 0, n_designs: int = N_DESIGNS) -> Gen
     study.optimize(evaluate, N_TRIALS)
     front = study.front()
     by_energy = np.argsort(front.values[:, 1], kind="stable")
-    evenly = np.linspace(0, len(by_energy) - 1, min(n_designs, len(by_energy))).round().astype(np.int64)
-    return BetterChips(look)(front.genomes[by_energy[evenly]], np.random.default_rng((seed, 13)))
+    return BetterChips(look)(
+        front.genomes[by_energy[evenly(len(by_energy), n_designs)]], np.random.default_rng((seed, 13))
+    )

@@ -19,10 +19,10 @@ import optuna
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import RDBStorage
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from studies.engines.optuna import quiet_optuna
+from studies.exchange.optuna_question import directions_of
 from studies.exchange.optuna_rows import add_trials, knows_tables, replace_trials
 from studies.objective import violations
 from studies.storage.sqlite import BUSY_TIMEOUT_S, StudyWriteError
@@ -61,7 +61,7 @@ def _replaced(study: Study, storage: RDBStorage, trials: Sequence[FrozenTrial]) 
     if study.name not in optuna.get_all_study_names(storage):
         return None
     thin = optuna.load_study(study_name=study.name, storage=storage)
-    if not knows_tables(storage) or thin.directions != _directions(study):
+    if not knows_tables(storage) or thin.directions != directions_of(study.objectives):
         optuna.delete_study(study_name=study.name, storage=storage)
         return None
     replace_trials(thin, storage, trials)
@@ -69,15 +69,10 @@ def _replaced(study: Study, storage: RDBStorage, trials: Sequence[FrozenTrial]) 
 
 
 def _created(study: Study, storage: RDBStorage, trials: Sequence[FrozenTrial]) -> optuna.Study:
-    thin = optuna.create_study(study_name=study.name, storage=storage, directions=_directions(study))
+    thin = optuna.create_study(study_name=study.name, storage=storage, directions=directions_of(study.objectives))
     thin.set_metric_names([objective.name for objective in study.objectives])
     add_trials(thin, storage, trials)
     return thin
-
-
-def _directions(study: Study) -> list[StudyDirection]:
-    is_max = [objective.direction == "max" for objective in study.objectives]
-    return [StudyDirection.MAXIMIZE if one else StudyDirection.MINIMIZE for one in is_max]
 
 
 @contextmanager

@@ -41,6 +41,13 @@ class FailureLimit:
     n_failed_before: int
     max_share: float
 
+    @staticmethod
+    def check_share(max_failed_share: float) -> float:
+        """The share of designs that may fail; ValueError where it is none."""
+        if not 0 <= max_failed_share <= 1:
+            raise ValueError(f"max_failed_share must be between 0 and 1, got {max_failed_share}")
+        return max_failed_share
+
     def require(self, reasons: Mapping[int, str], error: Exception | None = None) -> None:
         """Raises TooManyFailuresError, from the error where there is one, when so many failures are too many."""
         n_failed = self.n_failed_before + len(reasons)

@@ -24,8 +24,6 @@ from studies.objective import (
     Constraint,
     Evaluation,
     Objective,
-    check_names,
-    check_printable,
     checked_evaluation,
     minimised,
     violations,
@@ -98,29 +96,28 @@ class Study:
             ValueError: An argument is wrong, or the stored study of that name asked something else.
             StudyFileError: The file cannot be used.
         """
-        check_quantities(name, objectives, constraints)
-        if population_size < 1:
-            raise ValueError(f"population_size must be at least 1, got {population_size}")
-        if not 0 <= max_failed_share <= 1:
-            raise ValueError(f"max_failed_share must be between 0 and 1, got {max_failed_share}")
-        if not 0 <= seed < 2**63:
-            raise ValueError(f"seed must be between 0 and 2**63 - 1, got {seed}")
+        self.record = StudyRecord.of(
+            *(name, space, objectives, constraints),
+            engine=engine,
+            seed=seed,
+            population_size=population_size,
+            digests=digests,
+        )
         self.name = name
         self.space = space
-        self.objectives = tuple(objectives)
-        self.constraints = tuple(constraints)
+        self.objectives, self.constraints = self.record.objectives, self.record.constraints
         self.storage = None if storage is None else Path(storage)
         self.summarise = summarise
         self.describe = describe
         self.improve = improve
-        self._max_failed_share = max_failed_share
+        self._max_failed_share = FailureLimit.check_share(max_failed_share)
         self._standing = Standing(space, self.objectives)
         self._setting = Setting(
             space=space,
             n_objectives=len(self.objectives),
             n_constraints=len(self.constraints),
-            seed=int(seed),
-            population_size=int(population_size),
+            seed=self.record.seed,
+            population_size=self.record.population_size,
             is_fresh=self._standing.is_fresh,
             cheap=cheap_quantities(cheap, self.objectives, self.constraints),
         )
@@ -130,17 +127,6 @@ class Study:
         checked = space.canonical(self._none if callable(known) or known is None else known)
         self._find_known = known if callable(known) else lambda: checked
         self._store = StudyStore(self.storage)
-        self.record = StudyRecord(
-            name=name,
-            space_json=space.to_json(),
-            space_digest=space.digest,
-            objectives=self.objectives,
-            constraints=self.constraints,
-            engine=engine,
-            seed=int(seed),
-            population_size=int(population_size),
-            digests=dict(digests or {}),
-        )
         self._is_current = False
         self._asked = self._none
         self._asked_at = 0.0
@@ -439,14 +425,3 @@ class Study:
             hypervolume=front.hypervolume(points, self._reference()) if has_reference else None,
             elapsed_s=elapsed_s,
         )
-
-
-def check_quantities(name: str, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> None:
-    """ValueError when a study of that name cannot ask for these."""
-    if not name:
-        raise ValueError("a study needs a name, got ''")
-    check_printable("study", name)
-    if not objectives:
-        raise ValueError(f"study {name!r} needs at least one objective, got none")
-    check_names("objective", [objective.name for objective in objectives])
-    check_names("constraint", [constraint.name for constraint in constraints])

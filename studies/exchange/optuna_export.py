@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from spaces.space import ChoiceBlock
 from studies.dashboard import thin_storage
-from studies.exchange.optuna_question import CONSTRAINED, QUESTION, REASON, question_text
+from studies.exchange.optuna_question import CONSTRAINED, QUESTION, REASON, directions_of, question_text
 from studies.exchange.optuna_rows import add_trials
 from studies.exchange.table import Plain, plain_choices
 from studies.files.stored import StoredStudy, stored_study
@@ -49,7 +49,7 @@ def export_optuna(file: str | Path, name: str, out_file: str | Path) -> int:
             study = optuna.create_study(
                 study_name=stored.record.name,
                 storage=storage,
-                directions=["maximize" if o.direction == "max" else "minimize" for o in stored.record.objectives],
+                directions=directions_of(stored.record.objectives),
             )
             study.set_metric_names([objective.name for objective in stored.record.objectives])
             study.set_user_attr(QUESTION, question_text(stored.record))

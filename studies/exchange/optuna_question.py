@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import optuna
+from optuna.study import StudyDirection
 
 from spaces import Space, read_space
 from studies.objective import Constraint, Objective
@@ -39,6 +40,11 @@ class Question:
     seed: int | None = None
     population_size: int | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
+
+
+def directions_of(objectives: Sequence[Objective]) -> list[StudyDirection]:
+    """The directions of an Optuna study with these objectives."""
+    return [StudyDirection.MAXIMIZE if one.direction == "max" else StudyDirection.MINIMIZE for one in objectives]
 
 
 def question_text(record: StudyRecord) -> str:

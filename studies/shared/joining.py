@@ -10,9 +10,8 @@ import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
-from optuna.study import StudyDirection
 
-from studies.exchange.optuna_question import QUESTION, question_of, question_text
+from studies.exchange.optuna_question import QUESTION, directions_of, question_of, question_text
 from studies.objective import Objective
 from studies.record import StudyRecord
 from studies.shared.places import KEY
@@ -45,10 +44,7 @@ def joined(
         study = optuna.create_study(
             study_name=record.name,
             storage=storage,
-            directions=[
-                StudyDirection.MAXIMIZE if objective.direction == "max" else StudyDirection.MINIMIZE
-                for objective in record.objectives
-            ],
+            directions=directions_of(record.objectives),
             sampler=sampler,
         )
     except DuplicatedStudyError:

@@ -32,7 +32,7 @@ from studies.shared.joining import joined
 from studies.shared.places import KEY, VOID, Places, try_again
 from studies.shared.sampler import GIVEN, DesignSampler, Parameters
 from studies.shared.tally import SharedProgress, Tally
-from studies.study import Improve, Study, check_quantities
+from studies.study import Improve, Study
 from studies.urls import shown_url
 
 logger = logging.getLogger(__name__)
@@ -90,36 +90,26 @@ class SharedStudy:
             ValueError: An argument is wrong, the driver is missing, or the study of that name asked something else.
             ConnectionError: The server cannot be reached, refuses, or has no such database.
         """
-        check_quantities(name, objectives, constraints)
         if engine not in SAMPLERS:
             raise ValueError(
                 f"a shared study is searched by one of Optuna's samplers, {', '.join(map(repr, SAMPLERS))}; got "
                 f"{engine!r}, which searches in one process"
             )
-        if not 0 <= max_failed_share <= 1:
-            raise ValueError(f"max_failed_share must be between 0 and 1, got {max_failed_share}")
-        if not 0 <= seed < 2**63:
-            raise ValueError(f"seed must be between 0 and 2**63 - 1, got {seed}")
         if heartbeat_s < 1 or grace_s <= heartbeat_s:
             raise ValueError(
                 f"heartbeat_s must be at least 1 and grace_s more than that, got {heartbeat_s} and {grace_s}"
             )
+        self._record = StudyRecord.of(
+            *(name, space, objectives, constraints),
+            engine=engine,
+            seed=seed,
+            population_size=population_size,
+            digests=digests,
+        )
         self.name = name
         self.space = space
-        self.objectives = tuple(objectives)
-        self.constraints = tuple(constraints)
-        self._record = StudyRecord(
-            name=name,
-            space_json=space.to_json(),
-            space_digest=space.digest,
-            objectives=self.objectives,
-            constraints=self.constraints,
-            engine=engine,
-            seed=int(seed),
-            population_size=int(population_size),
-            digests=dict(digests or {}),
-        )
-        self._max_failed_share = max_failed_share
+        self.objectives, self.constraints = self._record.objectives, self._record.constraints
+        self._max_failed_share = FailureLimit.check_share(max_failed_share)
         self._grace_s = grace_s
         self._pause_s = min(MOST_PAUSE_S, heartbeat_s / 5)
         self._parameters = Parameters(space)
