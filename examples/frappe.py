@@ -37,7 +37,7 @@ def main() -> None:
     settings = moco.RunSettings(dataset="frappe", path=str(given.folder.resolve()), n_epochs=given.epochs)
     study = moco.run(given.out, settings, moco.SearchSettings(), n_trials=given.trials)
     run = Run.reopen(given.out)
-    run.retrain(run.chosen(study), given.seeds)
+    run.finals.retrain(run.finals.chosen(study), given.seeds)
     with progress_bar("baselines", "trainings") as bar:
         train_baselines(
             run.whole_data,

@@ -256,7 +256,7 @@ def report(folder: Folder) -> None:
     with _processes() as ranks:
         with ranks.first_alone():
             study = this.stored_study()
-        this.train_from_scratch(study)
+        this.finals.train_chosen(study)
         if ranks.rank == 0:
             typer.echo(this.report(study))
 

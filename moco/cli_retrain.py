@@ -70,13 +70,13 @@ def retrain(
         named = {(one := find_design(study.front(), name)).key: (name, one) for name in design}
         chosen = list(named.values())
     elif is_capped:
-        trained = valid_logloss(this.from_scratch)
+        trained = valid_logloss(this.finals.from_scratch)
         capped = most_accurate_under(study.front(), trained, max_energy_pj, max_latency_ns)
         chosen = [("most accurate under caps", capped)]
     else:
-        chosen = this.chosen(study)
+        chosen = this.finals.chosen(study)
     from_supernet = start == "both" and this.whole_data.cardinalities == this.data.cardinalities
-    found = this.retrain(
+    found = this.finals.retrain(
         chosen, seeds, from_supernet=from_supernet, for_chip=not plain, n_tunings=tune, monitor=monitor
     )
     typer.echo(retrained_table(found))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
@@ -19,54 +18,29 @@ from typing import Any
 import numpy as np
 
 from moco.budget import Budget, without_the_longest
-from moco.chosen import (
-    PROMISING,
-    FromScratch,
-    chosen_designs,
-    n_trained_at_once,
-    read_from_scratch,
-    train_chosen,
-    valid_logloss,
-)
+from moco.chosen import n_trained_at_once
 from moco.codesign import CodesignStudy, codesign_space, create_study
 from moco.compare.section import comparison_section
 from moco.correction import Correction
 from moco.data import ClickLog, TableSchema, load_dataset
-from moco.design import Design
 from moco.features import network_features
 from moco.files import write_text_whole
+from moco.finals import Finals
 from moco.meanwhile import meanwhile
 from moco.oracle import Oracle
-from moco.progress import console, progress_bar
-from moco.promising import Candidates, Truths
+from moco.progress import progress_bar
 from moco.recipes import Recipe, recipe_for
 from moco.report import ReportInputs, write_report
-from moco.retrain import train_from_scratch
 from moco.retrained import FOLDER as RETRAINED
-from moco.retrained import Retrained, retrain, retrained_networks
+from moco.retrained import retrained_networks
 from moco.run_settings import RunSettings, SearchSettings, kept, stored
 from moco.seconds import seconds_of, timed
 from moco.settings import FinalSettings, TrainSettings
 from moco.spread import log_macs, spread_networks
 from moco.supernet import CheckpointError, TrainedSupernet, TrainProgress, load_supernet, train_supernet
-from moco.supernet.metrics import Score
-from moco.truth import LEAST_NETWORKS, Truth, train_truth
-from moco.tuned import tuned_settings
+from moco.truth import LEAST_NETWORKS, TRUTH, Truth, train_truth
 from moco.validation import Validation, validate
 from spaces import CodesignSpace, Genomes
-from studies import is_non_dominated
-
-TRUTH = "truth"
-"""Of the files of networks trained from scratch, by which the supernet is judged and its scores are corrected."""
-
-N_TRIED = 4
-"""Designs that are trained shortly for each that is trained to the end."""
-
-SHORTER = 8
-"""A short training's part of the epochs of a whole one."""
-
-N_LAST_ROUNDS = 3
-"""Rounds of such training, of which the longest says how long the next will take."""
 
 
 class Run:
@@ -194,10 +168,10 @@ class Run:
         if is_over is not None:
             networks = networks[without_the_longest(np.expm1(log_macs(self.space.network, networks)))]
         seeds = range(self.settings.seed, self.settings.seed + n_seeds)
-        with self._meanwhile(partial(self._train_truth, TRUTH, self.recipe.final, networks, seeds)):
+        with self._meanwhile(partial(self.train_truth, TRUTH, self.recipe.final, networks, seeds)):
             supernet = self.supernet
         with timed(self.folder, "rank fidelity"), progress_bar("checking ranks", "trainings") as bar:
-            truth = self._train_truth(TRUTH, self.recipe.final, networks, seeds, is_over, progress=bar.update)
+            truth = self.train_truth(TRUTH, self.recipe.final, networks, seeds, is_over, progress=bar.update)
             if len(truth.useful(self.data).genomes) < LEAST_NETWORKS:
                 return None
             found = validate(self.data, supernet, truth)
@@ -214,7 +188,7 @@ class Run:
         with meanwhile(partial(work, n_jobs=n_idle)):
             yield
 
-    def _train_truth(
+    def train_truth(
         self,
         name: str,
         settings: FinalSettings,
@@ -328,158 +302,17 @@ class Run:
                 is_over=None if budget is None else lambda: len(study.study) > 0 and budget.is_search_over,
             )
 
-    def train_from_scratch(self, study: CodesignStudy) -> None:
-        """Trains the chosen designs of the front from scratch."""
-        with timed(self.folder, "from scratch"), progress_bar("training from scratch", "designs") as bar:
-            self._train(self.chosen(study), bar.update)
-
-    def train_promising(self, study: CodesignStudy, budget: Budget) -> None:
-        """Trains promising designs from scratch, some shortly and the best of those to the end, until time is over."""
-        trials = study.study.trials()
-        designs = study.designs(trials.select(trials.is_feasible))
-        if not designs:
-            return
-        reference = study.study.objectives[0].reference or max(design.logloss for design in designs)
-        n_at_once = n_trained_at_once(self.settings.device)
-        rounds_s, at_first_s = [0.0], max(budget.left_s, 1.0)
-        with timed(self.folder, "from scratch"), progress_bar("training from scratch", "s") as bar:
-            candidates = Candidates.of(study, designs, self._truths(study))
-            while budget.left_s > max(rounds_s[-N_LAST_ROUNDS:]):
-                started_s, haste = time.monotonic(), budget.left_s / at_first_s
-                trained, tried = valid_logloss(self.from_scratch), valid_logloss(self.tried)
-                if self.short_settings is None:
-                    promising = candidates.by_score(trained, tried, n_at_once, reference, haste)
-                else:
-                    to_try = candidates.by_score(trained, tried, N_TRIED * n_at_once, reference, haste)
-                    self._train([(PROMISING, design) for design in to_try], None, self.short_settings)
-                    tried = valid_logloss(self.tried)
-                    promising = candidates.by_short_training(trained, tried, n_at_once, reference, haste)
-                if not promising:
-                    break
-                self._train([(PROMISING, design) for design in promising], None)
-                rounds_s.append(time.monotonic() - started_s)
-                note = f"{len(trained) + len(promising)} designs trained, {len(tried)} shortly"
-                bar.update(budget.total_s - max(budget.left_s, 0.0), budget.total_s, note)
-
-    def _truths(self, study: CodesignStudy) -> Truths:
-        """What networks reached on the data that designs are trained on, after a short training too."""
-        truth = Truth.read(self.folder, TRUTH)
-        if truth is None or self.short_settings is None or self.whole_data is not self.data:
-            return Truths.none()
-        truth = truth.useful(self.data)
-        short = self._train_truth("short", self.short_settings, truth.genomes, [self.settings.seed])
-        rows = {genome.tobytes(): row for row, genome in enumerate(short.genomes)}
-        order = [rows[genome.tobytes()] for genome in truth.genomes]
-        score, features = study.features(self.space.network.networks(truth.genomes))
-        return Truths(score, short.figures()[order, 0], features, np.nanmean(truth.figures(), axis=1))
-
-    @property
-    def short_settings(self) -> FinalSettings | None:
-        """Of a short training: the whole schedule in an eighth of the epochs; None where there are not as many."""
-        epochs = self.recipe.final.epochs // SHORTER
-        return replace(self.recipe.final, epochs=epochs) if epochs > 0 else None
-
-    def chosen(self, study: CodesignStudy) -> list[tuple[str, Design]]:
-        """The designs to look at, with the reason; where promising ones were trained from scratch, judged by that."""
-        results = self.from_scratch
-        if not any(result.role == PROMISING for result in results):
-            return chosen_designs(study.front())
-        trained = valid_logloss(results)
-        trials = study.study.trials()
-        designs = study.designs(trials.select(np.isin(trials.keys, list(trained))))
-        costs = np.array([[trained[design.key], design.energy_pj, design.latency_ns] for design in designs])
-        kept = [design for design, is_kept in zip(designs, is_non_dominated(costs), strict=True) if is_kept]
-        return chosen_designs(kept, trained)
-
-    @property
-    def from_scratch(self) -> list[FromScratch]:
-        """Designs trained from scratch so far."""
-        return read_from_scratch(self.folder / "from_scratch.json")
-
-    @property
-    def tried(self) -> list[FromScratch]:
-        """Designs trained shortly so far."""
-        return read_from_scratch(self.folder / "tried.json")
-
-    def _train(
-        self,
-        chosen: Sequence[tuple[str, Design]],
-        progress: Callable[[float, float], None] | None,
-        short: FinalSettings | None = None,
-    ) -> list[FromScratch]:
-        return train_chosen(
-            self.whole_data,
-            chosen,
-            self.folder / ("from_scratch.json" if short is None else "tried.json"),
-            settings=short or self.recipe.final,
-            seed=self.settings.seed,
-            device=self.settings.device,
-            progress=progress,
-        )
-
-    def retrain(
-        self,
-        chosen: Sequence[tuple[str, Design]],
-        n_seeds: int,
-        *,
-        from_supernet: bool = True,
-        for_chip: bool = True,
-        n_tunings: int = 0,
-        monitor: str | None = None,
-    ) -> list[Retrained]:
-        """Trains designs to the end with several seeds and keeps their weights; see `moco.retrained.retrain`.
-
-        With a monitor, the best round is best in that; see `FinalSettings`. With a number of tunings, the recipe is
-        tuned first, by so many trainings of the first design.
-        """
-        settings = self.recipe.final if monitor is None else replace(self.recipe.final, monitor=monitor)
-        settings = self.tuned_settings(chosen[0][1], settings, n_tunings) if n_tunings > 0 else settings
-        with timed(self.folder, "retraining"), progress_bar("retraining", "trainings") as bar:
-            return retrain(
-                self.whole_data,
-                chosen,
-                self.folder / RETRAINED,
-                settings=settings,
-                seeds=range(self.settings.seed, self.settings.seed + n_seeds),
-                supernet=self.supernet if from_supernet else None,
-                for_chip=for_chip,
-                device=self.settings.device,
-                progress=bar.update,
-            )
-
-    def tuned_settings(self, design: Design, settings: FinalSettings, n_trials: int) -> FinalSettings:
-        """Settings tuned by n trainings of a design's network, from scratch and in plain numbers."""
-        (self.folder / RETRAINED).mkdir(exist_ok=True)
-        with timed(self.folder, "tuning"), progress_bar("tuning the recipe", "trainings") as bar:
-
-            def train(tried: FinalSettings, report: Callable[[Score], None]) -> float:
-                return train_from_scratch(
-                    self.whole_data,
-                    design.architecture,
-                    settings=tried,
-                    seed=self.settings.seed,
-                    device=self.settings.device,
-                    after_round=report,
-                ).valid.loss(tried.monitor)
-
-            settings, found = tuned_settings(
-                train,
-                settings,
-                n_trials=n_trials,
-                what=f"design {design.key} on data {self.whole_data.digest}",
-                seed=self.settings.seed,
-                file=self.folder / RETRAINED / f"tuning-{design.key[:12]}-{settings.monitor}.db",
-                progress=bar.update,
-            )
-        console.print(f"[bold]recipe[/bold]    {found.summary()}", soft_wrap=True)
-        return settings
+    @cached_property
+    def finals(self) -> Finals:
+        """Designs of the search, trained from scratch."""
+        return Finals(self)
 
     def report(self, study: CodesignStudy) -> Path:
         """Writes the report, unless the one that is there says the same."""
         supernet, search = self.supernet, self._stored_search()
         calibration = study.calibration
-        front, chosen, validation = study.front(), self.chosen(study), self.stored_validation()
-        results, retrained = self.from_scratch, retrained_networks(self.folder / RETRAINED)
+        front, chosen, validation = study.front(), self.finals.chosen(study), self.stored_validation()
+        results, retrained = self.finals.from_scratch, retrained_networks(self.folder / RETRAINED)
         comparison = comparison_section(self.folder)
         settings = {
             "engine": f"{search.engine}, {search.population_size} designs a generation",

@@ -84,9 +84,9 @@ def _all_stages(
     this.search(study, this.recipe.n_trials if n_trials is None else n_trials, budget)
     console.print(f"[bold]search[/bold]    {len(study.study):,} designs scored, {len(study.front())} on the front")
     if budget is not None:
-        this.train_promising(study, budget)
-    if budget is None or not this.from_scratch:
-        this.train_from_scratch(study)
+        this.finals.train_promising(study, budget)
+    if budget is None or not this.finals.from_scratch:
+        this.finals.train_chosen(study)
     page = this.report(study)
     console.print(f"[bold]report[/bold]    {page}")
     require_front(study)

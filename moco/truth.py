@@ -26,6 +26,9 @@ from moco.settings import FinalSettings
 from spaces.nasrec import NasrecSpace
 from spaces.space import Genomes
 
+TRUTH = "truth"
+"""Name of the truth of a run's folder, by which the supernet is judged and its scores are corrected."""
+
 LEAST_NETWORKS = 3
 """Networks without which there is no rank."""
 

@@ -24,8 +24,8 @@ from moco.compare.searches import Found, architecture_search, chip_search, first
 from moco.compare.volumes import in_logarithms, volumes
 from moco.oracle import Oracle
 from moco.run_settings import SearchSettings, stored
-from moco.runs import TRUTH, Run
-from moco.truth import Truth
+from moco.runs import Run
+from moco.truth import TRUTH, Truth
 from pimmodel import Calibration
 from spaces import Genomes
 

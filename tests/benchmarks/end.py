@@ -134,7 +134,7 @@ def spend(way: str, settings: RunSettings, folder: Path, hours: float) -> None:
         if way == "MACs":
             study = steered_by_macs(this, folder, settings.seed)
             study.optimize(N_MACS_TRIALS)
-            this.train_promising(study, budget)
+            this.finals.train_promising(study, budget)
             designs = study.designs(study.study.trials())
         else:
             designs = train_random(this, budget, folder, settings.seed)

@@ -143,11 +143,11 @@ def test_a_budget_of_time_trains_promising_designs_and_judges_by_them(tmp_path: 
     assert time.monotonic() - started_s < 3 * budget_s
     this = Run.reopen(tmp_path / "run")
     assert this.settings.n_epochs is not None
-    trained = {result.key: result.valid_logloss for result in this.from_scratch}
+    trained = {result.key: result.valid_logloss for result in this.finals.from_scratch}
     assert len(trained) >= 2
-    chosen = this.chosen(study)
+    chosen = this.finals.chosen(study)
     assert chosen[0][1].key == min(trained, key=lambda key: trained[key])
     assert {design.key for _, design in chosen} <= trained.keys()
     n_trained = len(trained)
     run(tmp_path / "run", settings, SearchSettings(population_size=20), hours=budget_s / 3600)
-    assert len(this.from_scratch) <= n_trained + 2 * len(os.sched_getaffinity(0))  # the time is over
+    assert len(this.finals.from_scratch) <= n_trained + 2 * len(os.sched_getaffinity(0))  # the time is over

@@ -1,0 +1,203 @@
+"""Designs of a search trained from scratch: the chosen ones, those that promise most, and to the end with seeds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from moco.budget import Budget
+from moco.chosen import (
+    PROMISING,
+    FromScratch,
+    chosen_designs,
+    n_trained_at_once,
+    read_from_scratch,
+    train_chosen,
+    valid_logloss,
+)
+from moco.codesign import CodesignStudy
+from moco.design import Design
+from moco.progress import console, progress_bar
+from moco.promising import Candidates, Truths
+from moco.retrain import train_from_scratch
+from moco.retrained import FOLDER as RETRAINED
+from moco.retrained import Retrained, retrain
+from moco.seconds import timed
+from moco.settings import FinalSettings
+from moco.supernet.metrics import Score
+from moco.truth import TRUTH, Truth
+from moco.tuned import tuned_settings
+from studies import is_non_dominated
+
+if TYPE_CHECKING:
+    from moco.runs import Run
+
+N_TRIED = 4
+"""Designs that are trained shortly for each that is trained to the end."""
+
+SHORTER = 8
+"""A short training's part of the epochs of a whole one."""
+
+N_LAST_ROUNDS = 3
+"""Rounds of such training, of which the longest says how long the next will take."""
+
+
+class Finals:
+    """The final trainings of a run, kept in its folder.
+
+    Args:
+        run: Whose designs.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def train_chosen(self, study: CodesignStudy) -> None:
+        """Trains the chosen designs of the front from scratch."""
+        with timed(self._run.folder, "from scratch"), progress_bar("training from scratch", "designs") as bar:
+            self._train(self.chosen(study), bar.update)
+
+    def train_promising(self, study: CodesignStudy, budget: Budget) -> None:
+        """Trains promising designs from scratch, some shortly and the best of those to the end, until time is over."""
+        trials = study.study.trials()
+        designs = study.designs(trials.select(trials.is_feasible))
+        if not designs:
+            return
+        reference = study.study.objectives[0].reference or max(design.logloss for design in designs)
+        n_at_once = n_trained_at_once(self._run.settings.device)
+        rounds_s, at_first_s = [0.0], max(budget.left_s, 1.0)
+        with timed(self._run.folder, "from scratch"), progress_bar("training from scratch", "s") as bar:
+            candidates = Candidates.of(study, designs, self._truths(study))
+            while budget.left_s > max(rounds_s[-N_LAST_ROUNDS:]):
+                started_s, haste = time.monotonic(), budget.left_s / at_first_s
+                trained, tried = valid_logloss(self.from_scratch), valid_logloss(self.tried)
+                if self.short_settings is None:
+                    promising = candidates.by_score(trained, tried, n_at_once, reference, haste)
+                else:
+                    to_try = candidates.by_score(trained, tried, N_TRIED * n_at_once, reference, haste)
+                    self._train([(PROMISING, design) for design in to_try], None, self.short_settings)
+                    tried = valid_logloss(self.tried)
+                    promising = candidates.by_short_training(trained, tried, n_at_once, reference, haste)
+                if not promising:
+                    break
+                self._train([(PROMISING, design) for design in promising], None)
+                rounds_s.append(time.monotonic() - started_s)
+                note = f"{len(trained) + len(promising)} designs trained, {len(tried)} shortly"
+                bar.update(budget.total_s - max(budget.left_s, 0.0), budget.total_s, note)
+
+    def _truths(self, study: CodesignStudy) -> Truths:
+        """What networks reached on the data that designs are trained on, after a short training too."""
+        truth = Truth.read(self._run.folder, TRUTH)
+        if truth is None or self.short_settings is None or self._run.whole_data is not self._run.data:
+            return Truths.none()
+        truth = truth.useful(self._run.data)
+        short = self._run.train_truth("short", self.short_settings, truth.genomes, [self._run.settings.seed])
+        rows = {genome.tobytes(): row for row, genome in enumerate(short.genomes)}
+        order = [rows[genome.tobytes()] for genome in truth.genomes]
+        score, features = study.features(self._run.space.network.networks(truth.genomes))
+        return Truths(score, short.figures()[order, 0], features, np.nanmean(truth.figures(), axis=1))
+
+    @property
+    def short_settings(self) -> FinalSettings | None:
+        """Of a short training: the whole schedule in an eighth of the epochs; None where there are not as many."""
+        epochs = self._run.recipe.final.epochs // SHORTER
+        return replace(self._run.recipe.final, epochs=epochs) if epochs > 0 else None
+
+    def chosen(self, study: CodesignStudy) -> list[tuple[str, Design]]:
+        """The designs to look at, with the reason; where promising ones were trained from scratch, judged by that."""
+        results = self.from_scratch
+        if not any(result.role == PROMISING for result in results):
+            return chosen_designs(study.front())
+        trained = valid_logloss(results)
+        trials = study.study.trials()
+        designs = study.designs(trials.select(np.isin(trials.keys, list(trained))))
+        costs = np.array([[trained[design.key], design.energy_pj, design.latency_ns] for design in designs])
+        kept = [design for design, is_kept in zip(designs, is_non_dominated(costs), strict=True) if is_kept]
+        return chosen_designs(kept, trained)
+
+    @property
+    def from_scratch(self) -> list[FromScratch]:
+        """Designs trained from scratch so far."""
+        return read_from_scratch(self._run.folder / "from_scratch.json")
+
+    @property
+    def tried(self) -> list[FromScratch]:
+        """Designs trained shortly so far."""
+        return read_from_scratch(self._run.folder / "tried.json")
+
+    def _train(
+        self,
+        chosen: Sequence[tuple[str, Design]],
+        progress: Callable[[float, float], None] | None,
+        short: FinalSettings | None = None,
+    ) -> list[FromScratch]:
+        return train_chosen(
+            self._run.whole_data,
+            chosen,
+            self._run.folder / ("from_scratch.json" if short is None else "tried.json"),
+            settings=short or self._run.recipe.final,
+            seed=self._run.settings.seed,
+            device=self._run.settings.device,
+            progress=progress,
+        )
+
+    def retrain(
+        self,
+        chosen: Sequence[tuple[str, Design]],
+        n_seeds: int,
+        *,
+        from_supernet: bool = True,
+        for_chip: bool = True,
+        n_tunings: int = 0,
+        monitor: str | None = None,
+    ) -> list[Retrained]:
+        """Trains designs to the end with several seeds and keeps their weights; see `moco.retrained.retrain`.
+
+        With a monitor, the best round is best in that; see `FinalSettings`. With a number of tunings, the recipe is
+        tuned first, by so many trainings of the first design.
+        """
+        settings = self._run.recipe.final if monitor is None else replace(self._run.recipe.final, monitor=monitor)
+        settings = self.tuned_settings(chosen[0][1], settings, n_tunings) if n_tunings > 0 else settings
+        with timed(self._run.folder, "retraining"), progress_bar("retraining", "trainings") as bar:
+            return retrain(
+                self._run.whole_data,
+                chosen,
+                self._run.folder / RETRAINED,
+                settings=settings,
+                seeds=range(self._run.settings.seed, self._run.settings.seed + n_seeds),
+                supernet=self._run.supernet if from_supernet else None,
+                for_chip=for_chip,
+                device=self._run.settings.device,
+                progress=bar.update,
+            )
+
+    def tuned_settings(self, design: Design, settings: FinalSettings, n_trials: int) -> FinalSettings:
+        """Settings tuned by n trainings of a design's network, from scratch and in plain numbers."""
+        (self._run.folder / RETRAINED).mkdir(exist_ok=True)
+        with timed(self._run.folder, "tuning"), progress_bar("tuning the recipe", "trainings") as bar:
+
+            def train(tried: FinalSettings, report: Callable[[Score], None]) -> float:
+                return train_from_scratch(
+                    self._run.whole_data,
+                    design.architecture,
+                    settings=tried,
+                    seed=self._run.settings.seed,
+                    device=self._run.settings.device,
+                    after_round=report,
+                ).valid.loss(tried.monitor)
+
+            settings, found = tuned_settings(
+                train,
+                settings,
+                n_trials=n_trials,
+                what=f"design {design.key} on data {self._run.whole_data.digest}",
+                seed=self._run.settings.seed,
+                file=self._run.folder / RETRAINED / f"tuning-{design.key[:12]}-{settings.monitor}.db",
+                progress=bar.update,
+            )
+        console.print(f"[bold]recipe[/bold]    {found.summary()}", soft_wrap=True)
+        return settings
