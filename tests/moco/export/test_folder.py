@@ -55,7 +55,7 @@ def test_the_folder_holds_everything(make: Any, synthetic: CtrDataset, tmp_path:
 def test_every_parameter_and_operator_is_explained(make: Any, synthetic: CtrDataset, encoding: str) -> None:
     chip = PimConfig(crossbar_size=32, n_copies=3, weight_encoding=encoding, columns_per_adc=8, n_active_wordlines=32)
     design = make.design(synthetic, 5, chip)
-    hardware = json.loads(hardware_json(design.architecture, chip, 2, synthetic.cardinalities, "isaac32"))
+    hardware = json.loads(hardware_json(cost_sheet(design.architecture, chip, 2, synthetic.cardinalities)))
     assert {name: one["value"] for name, one in hardware["parameters"].items()} == json.loads(chip.to_json())
     for one in (*hardware["parameters"].values(), *hardware["totals"].values()):
         assert one["meaning"]
