@@ -41,7 +41,7 @@ def export(
         str | None,
         typer.Option(
             help="The beginning of a design's key, or its role, such as knee; that of the lowest valid log loss when "
-            "left out."
+            "left out, with --pruned the one that was pruned."
         ),
     ] = None,
     pruned: Annotated[
@@ -59,7 +59,8 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Writes one trained design of a run to a folder to use and to pass on. Reads the folder of 'moco retrain'.
+    """Writes one trained design of a run to a folder to use and to pass on. Reads the folder of 'moco retrain', with
+    --pruned that of 'moco prune' too.
 
     The folder holds the network as ONNX, its weights, the chip with the mapping of every operator, the preprocessing of
     raw rows, the figures of all seeds, and a predict.py that needs only NumPy and onnxruntime. Of several seeds the one
@@ -215,7 +216,7 @@ def chosen_rounds(
         raise ValueError(f"--pruned must be at least 1, got {number}: without it the whole design is exported")
     if not found:
         raise ValueError("the run holds no pruned designs: prune one with 'moco prune'")
-    known = "; ".join(f"{one} ({rounds[-1].number} rounds)" for one, rounds in found.items())
+    known = "; ".join(f"{one} (to round {rounds[-1].number})" for one, rounds in found.items())
     if name is not None and name not in found:
         raise ValueError(f"unknown pruning {name!r}, give one of: {known}")
     meant = {
