@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from moco.data import ClickLog
     from moco.design import Design
     from moco.export.metrics import TrainedSeed
+    from moco.pruning import FoundRound, PruningSettings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,11 +25,13 @@ class Candidate:
         design: Network and chip.
         role: Why it was chosen.
         trained: Its trainings, one a seed.
+        pruning: How their networks were pruned; None for whole ones.
     """
 
     design: Design
     role: str
     trained: Sequence[TrainedSeed]
+    pruning: PruningSettings | None = None
 
 
 def export(
@@ -38,15 +41,26 @@ def export(
         str | None,
         typer.Option(
             help="The beginning of a design's key, or its role, such as knee; that of the lowest valid log loss when "
-            "left out."
+            "left out, with --pruned the one that was pruned."
         ),
+    ] = None,
+    pruned: Annotated[
+        int | None, typer.Option(help="Round of 'moco prune' to export, from 1; the whole design when left out.")
+    ] = None,
+    pruning: Annotated[
+        str | None,
+        typer.Option(help="Which pruning the round is of, where several have it: a folder's name in FOLDER/pruned."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder to write; FOLDER/exports/ROLE when left out. An export there is replaced."),
+        typer.Option(
+            help="Folder to write; FOLDER/exports/ROLE when left out, for a pruned design ROLE-pruned-ROUND, or "
+            "PRUNING-ROUND where one is named. An export there is replaced."
+        ),
     ] = None,
 ) -> None:
-    """Writes one trained design of a run to a folder to use and to pass on. Reads the folder of 'moco retrain'.
+    """Writes one trained design of a run to a folder to use and to pass on. Reads the folder of 'moco retrain', with
+    --pruned that of 'moco prune' too.
 
     The folder holds the network as ONNX, its weights, the chip with the mapping of every operator, the preprocessing of
     raw rows, the figures of all seeds, and a predict.py that needs only NumPy and onnxruntime. Of several seeds the one
@@ -56,13 +70,30 @@ def export(
     from moco.export.runtime import require_extra
 
     require_extra()
+    if pruned is None and pruning is not None:
+        raise ValueError(f"--pruning names the pruning of one round, got {pruning!r} alone: give --pruned ROUND too")
     candidates, data, label, calibration = _trained_designs(folder)
-    chosen = chosen_candidate(candidates, design)
+    if pruned is None:
+        chosen = chosen_candidate(candidates, design)
+    else:
+        chosen = pruned_candidate(folder, candidates, pruned, design, pruning)
     name = re.sub("[^a-z0-9]+", "-", chosen.role.lower()).strip("-") or chosen.design.key[:12]
+    if pruned is not None:
+        name = f"{name}-pruned-{pruned}" if pruning is None else f"{pruning}-{pruned}"
     target = folder / "exports" / name if out is None else out
-    export_design(target, chosen.design, chosen.trained, data, role=chosen.role, label=label, calibration=calibration)
+    export_design(
+        target,
+        chosen.design,
+        chosen.trained,
+        data,
+        role=chosen.role,
+        label=label,
+        calibration=calibration,
+        pruning=chosen.pruning,
+    )
+    how = "" if pruned is None else f", round {pruned} of its pruning,"
     typer.echo(
-        f"{target}: {chosen.role or 'design'} {chosen.design.key[:12]} on {data.name}; see {target / 'README.md'}"
+        f"{target}: {chosen.role or 'design'} {chosen.design.key[:12]}{how} on {data.name}; see {target / 'README.md'}"
     )
 
 
@@ -135,6 +166,71 @@ def chosen_candidate(candidates: Sequence[Candidate], wanted: str | None) -> Can
         known = "; ".join(f"{one.design.key[:12]} ({one.role})" for one in candidates)
         raise ValueError(f"{len(found)} trained designs have role or key {wanted!r}, give one of: {known}")
     return found[0]
+
+
+def pruned_candidate(
+    folder: Path, candidates: Sequence[Candidate], number: int, wanted: str | None, pruning: str | None
+) -> Candidate:
+    """A round of a pruned design of a run, all its seeds.
+
+    Args:
+        folder: Of the run.
+        candidates: Its trained designs.
+        number: Of the round.
+        wanted: Role of the design, or the beginning of its key; any when left out.
+        pruning: Name of the pruning's folder; any when left out.
+
+    Raises:
+        ValueError: There is no such round, or several prunings have it.
+    """
+    from moco.export.metrics import TrainedSeed
+    from moco.pruning import found_rounds, read_round
+    from moco.pruning.found import FOLDER
+
+    key = None if wanted is None else chosen_candidate(candidates, wanted).design.key
+    rounds = chosen_rounds(found_rounds(folder / FOLDER), number, key, pruning)
+    trained = []
+    for one in rounds:
+        stored = read_round(one.file)
+        trained.append(TrainedSeed(seed=one.seed, network=stored.network, **stored.scores))
+    design = rounds[0].design
+    roles = {one.design.key: one.role for one in candidates}
+    return Candidate(design=design, role=roles.get(design.key, ""), trained=trained, pruning=rounds[0].pruning)
+
+
+def chosen_rounds(
+    found: Mapping[str, Sequence[FoundRound]], number: int, key: str | None, name: str | None
+) -> Sequence[FoundRound]:
+    """The seeds of one round of one pruning.
+
+    Args:
+        found: Rounds by the name of their pruning.
+        number: Of the round.
+        key: Of the design; any when left out.
+        name: Of the pruning; any when left out.
+
+    Raises:
+        ValueError: There is no such round, or several prunings have it.
+    """
+    if number < 1:
+        raise ValueError(f"--pruned must be at least 1, got {number}: without it the whole design is exported")
+    if not found:
+        raise ValueError("the run holds no pruned designs: prune one with 'moco prune'")
+    known = "; ".join(f"{one} (to round {rounds[-1].number})" for one, rounds in found.items())
+    if name is not None and name not in found:
+        raise ValueError(f"unknown pruning {name!r}, give one of: {known}")
+    meant = {
+        one: [this for this in rounds if this.number == number]
+        for one, rounds in found.items()
+        if name in (None, one) and key in (None, rounds[0].design.key)
+    }
+    having = {one: rounds for one, rounds in meant.items() if rounds}
+    if not having:
+        whose = "" if key is None and name is None else " that is meant"
+        raise ValueError(f"no pruning{whose} has a round {number}; there are: {known}")
+    if len(having) > 1:
+        raise ValueError(f"{len(having)} prunings have a round {number}, choose one by --pruning: {'; '.join(having)}")
+    return next(iter(having.values()))
 
 
 def _trained_designs(folder: Path) -> tuple[list[Candidate], ClickLog, str | None, str]:

@@ -44,6 +44,7 @@ def prune(
     from moco.pruning import PruningSettings, curve_csv, curve_table
     from moco.pruning import prune as prune_rounds
     from moco.pruning.figure import pruning_figure
+    from moco.pruning.found import FOLDER
     from moco.report.figures import png
     from moco.run_settings import SearchSettings, stored
     from moco.runs import Run
@@ -56,7 +57,7 @@ def prune(
     chosen = retrained_design(this, design)[:seeds]
     pruned = chosen[0].design
     search = stored(folder / "search.json", SearchSettings) or SearchSettings()
-    out = folder / "pruned" / f"{pruned.key[:12]}-{criterion}-{way}-{share:g}{'-plain' if plain else ''}"
+    out = folder / FOLDER / f"{pruned.key[:12]}-{criterion}-{way}-{share:g}{'-plain' if plain else ''}"
     with timed(folder, "pruning"), progress_bar("pruning", "rounds") as bar:
         curve = prune_rounds(
             this.whole_data,

@@ -15,7 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moco.lowering import lower
-from pimmodel import ISAAC, Breakdown, Calibration, Estimate, PimConfig, breakdown, estimate, find_calibration
+from pimmodel import (
+    ISAAC,
+    Breakdown,
+    Calibration,
+    Estimate,
+    PimConfig,
+    Workload,
+    breakdown,
+    estimate,
+    find_calibration,
+)
 from pimmodel.remarks import remarks
 from spaces import Architecture, ArchitectureBatch, macs, n_parameters
 
@@ -28,6 +38,7 @@ class CostSheet:
     """One network on one chip and what it costs.
 
     Attributes:
+        workload: The network as work for a chip, B = 1.
         chip: The hardware.
         calibration: Of the hardware model.
         result: Totals, B = 1.
@@ -38,6 +49,7 @@ class CostSheet:
         remarks: What stands out, a sentence each.
     """
 
+    workload: Workload
     chip: PimConfig
     calibration: Calibration
     result: Estimate
@@ -84,15 +96,38 @@ def cost_sheet(
         raise ValueError(f"the data's dense fields must be 0 or more, got {n_dense}")
     if not cardinalities or min(cardinalities) < 1:
         raise ValueError(f"every categorical field needs a table of at least one row, got {list(cardinalities)}")
-    chip = ISAAC if hardware is None else hardware
-    constants = find_calibration(calibration)
     networks = ArchitectureBatch.of([architecture])
-    workload = lower(networks, n_dense, cardinalities)
     shape = (networks, n_dense, len(cardinalities))
+    return workload_sheet(
+        lower(networks, n_dense, cardinalities),
+        ISAAC if hardware is None else hardware,
+        n_macs=int(macs(*shape)[0]),
+        n_parameters=int(n_parameters(*shape)[0]),
+        calibration=calibration,
+    )
+
+
+def workload_sheet(
+    workload: Workload, chip: PimConfig, *, n_macs: int, n_parameters: int, calibration: str | Calibration = "isaac32"
+) -> CostSheet:
+    """Costs the work of a network on a chip.
+
+    Args:
+        workload: One network.
+        chip: The hardware.
+        n_macs: Multiply-accumulates of one inference.
+        n_parameters: Trainable numbers without embedding tables.
+        calibration: Of the hardware model.
+
+    Raises:
+        ValueError: The calibration is unknown, or there are several networks or chips.
+    """
+    constants = find_calibration(calibration)
     result = estimate(workload, chip, constants)
     is_present = workload.n_vectors[0] > 0
     parts = breakdown(workload, chip, constants)
     return CostSheet(
+        workload=workload,
         chip=chip,
         calibration=constants,
         result=result,
@@ -107,8 +142,8 @@ def cost_sheet(
             n_used_cells=parts.n_used_cells[:, is_present],
         ),
         latency_ns=result.latency_by_operator_ns[0, is_present],
-        n_macs=int(macs(*shape)[0]),
-        n_parameters=int(n_parameters(*shape)[0]),
+        n_macs=n_macs,
+        n_parameters=n_parameters,
         remarks=tuple(remarks(workload, chip, constants)),
     )
 

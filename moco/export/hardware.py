@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from typing import Any
 
-from moco.cost import cost_json, cost_sheet
-from moco.lowering import lower
-from pimmodel import Calibration, Kind, PimConfig
-from spaces import Architecture, ArchitectureBatch
+from moco.cost import CostSheet, cost_json
+from pimmodel import Kind
 
 FORMAT = "moco hardware 1"
 
@@ -57,29 +54,11 @@ TOTALS: dict[str, tuple[str, str]] = {
 """Unit and meaning of each figure of the whole design."""
 
 
-def hardware_json(
-    architecture: Architecture,
-    hardware: PimConfig,
-    n_dense: int,
-    cardinalities: Sequence[int],
-    calibration: str | Calibration,
-) -> str:
-    """Parameters, mapping of every operator, and costs, as JSON text; an infinite figure is null.
-
-    Args:
-        architecture: The network.
-        hardware: One chip.
-        n_dense: Dense fields of the data.
-        cardinalities: (F,) embedding rows of each field.
-        calibration: Of the hardware model.
-
-    Raises:
-        ValueError: The calibration is unknown, or the chip is a batch.
-    """
-    sheet = cost_sheet(architecture, hardware, n_dense, cardinalities, calibration)
+def hardware_json(sheet: CostSheet) -> str:
+    """Parameters, mapping of every operator, and costs, as JSON text; an infinite figure is null."""
     costs = json.loads(cost_json(sheet))
     totals = {**sheet.totals, "n_tiles": float(sheet.parts.n_tiles[0].sum())}
-    shapes = _shapes(architecture, hardware, n_dense, cardinalities)
+    shapes = _shapes(sheet)
     return json.dumps(
         {
             "format": FORMAT,
@@ -105,15 +84,13 @@ def hardware_json(
     )
 
 
-def _shapes(
-    architecture: Architecture, hardware: PimConfig, n_dense: int, cardinalities: Sequence[int]
-) -> dict[str, dict[str, Any]]:
+def _shapes(sheet: CostSheet) -> dict[str, dict[str, Any]]:
     """What each operator is, and how a matrix of static weights lies on crossbars: one copy takes row x column tiles.
 
     Weights fill the wordlines of their inputs and ceil(weight bits / cell bits) bitlines an output, twice as many where
     they are stored as pairs.
     """
-    work = lower(ArchitectureBatch.of([architecture]), n_dense, cardinalities)
+    work, hardware = sheet.workload, sheet.chip
     size = int(hardware.crossbar_size)
     shapes: dict[str, dict[str, Any]] = {}
     for place, (name, kind) in enumerate(zip(work.names, work.kinds, strict=True)):

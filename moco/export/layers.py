@@ -68,9 +68,9 @@ class Layers:
             self.graph.node("Add", product, self.graph.constant(f"{name}_bias", bias[:, None]), name=name), n_out
         )
 
-    def layer_of_columns(self, name: str, rows: str, n_out: int, bits: int) -> str:
-        """(N, s, E) rows to (N, s, n_out): one layer over the E columns, shared by all rows."""
-        weight, bias = self._linear(name, self.width, n_out, bits)
+    def layer_of_columns(self, name: str, rows: str, n_in: int, n_out: int, bits: int) -> str:
+        """(N, s, n_in) rows to (N, s, n_out): one layer over the columns, shared by all rows."""
+        weight, bias = self._linear(name, n_in, n_out, bits)
         given = self.graph.constant(f"{name}_weight", weight.T), self.graph.constant(f"{name}_bias", bias)
         product = self.graph.node("MatMul", rows, given[0], name=f"{name}_product")
         return self.graph.node("Add", product, given[1], name=name)
@@ -80,6 +80,32 @@ class Layers:
         gain = self.graph.constant(f"{name}_gain", array_of(self._weights[f"{name}_gain"]))
         bias = self.graph.constant(f"{name}_bias", array_of(self._weights[f"{name}_bias"]))
         return self.graph.node("LayerNormalization", x, gain, bias, axis=-1, epsilon=NORM_EPS, name=name)
+
+    # What differs where only parts of a network are left
+
+    def gated(self, name: str, left: Value, right: Value, bits: int) -> Value:
+        """Right, weighted by the sigmoid of a square layer of left."""
+        gate = self.layer(name, left, left.size, bits)
+        if gate.size == 0:
+            return gate
+        open_ = self.graph.node("Sigmoid", gate.name, name=f"{name}_sigmoid")
+        return Value(self.graph.node("Mul", open_, right.name, name=f"{name}_multiply"), gate.size)
+
+    def pairwise_products(self, name: str, rows: Value) -> Value:
+        """(N, k + 1, E) rows to the (N, k (k + 1) / 2) inner products of each two; see `moco.supernet.operators`."""
+        return self._products(name, rows, *np.tril_indices(rows.size, k=-1))
+
+    def _products(self, name: str, rows: Value, first: NDArray[np.int64], second: NDArray[np.int64]) -> Value:
+        """(N, n) inner products of n pairs of rows, given by their (n,) places."""
+        turned = self.graph.node("Transpose", rows.name, perm=[0, 2, 1], name=f"{name}_turned")
+        gram = self.graph.node("MatMul", rows.name, turned, name=f"{name}_gram")
+        flat = self.reshaped(Value(gram, rows.size), (rows.size**2,), f"{name}_flat")
+        index = self.graph.constant(f"{name}_below_diagonal", first * rows.size + second)
+        return Value(self.graph.node("Gather", flat.name, index, axis=1, name=f"{name}_products"), len(first))
+
+    def whole(self, name: str, x: Value) -> Value:
+        """The outputs of a layer where the network has them before anything is removed."""
+        return x
 
     # Shapes
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from moco.pruning.network import PrunedNetwork
 from moco.supernet.metrics import Score
 from moco.supernet.network import Network
 
@@ -20,7 +21,7 @@ class TrainedSeed:
 
     Attributes:
         seed: Of the training.
-        network: With the trained weights, on the CPU.
+        network: With the trained weights, on the CPU; whole, or of a round of pruning.
         valid: Score on valid rows in plain numbers.
         test: Score on test rows in plain numbers.
         chip_valid: Score on valid rows as the design's chip computes; None where it was not found.
@@ -28,7 +29,7 @@ class TrainedSeed:
     """
 
     seed: int
-    network: Network
+    network: Network | PrunedNetwork
     valid: Score
     test: Score
     chip_valid: Score | None = None

@@ -1,4 +1,4 @@
-"""A network as an ONNX graph that computes what `Network.forward` does, and its sigmoid.
+"""A network, whole or pruned, as an ONNX graph that computes what its forward pass does, and its sigmoid.
 
 Samples come first here: dense values are (N, d), sparse rows (N, s, E), for N samples. Weights stand in the graph
 rounded to the architecture's bits, and each node bears the name of its layer, such as "b1_fc".
@@ -15,12 +15,14 @@ import torch
 
 from moco.export.graph import Graph
 from moco.export.layers import Layers, Value, array_of
+from moco.export.pruned_layers import PrunedLayers
+from moco.pruning.network import PrunedNetwork
 from moco.supernet.network import Network
 from moco.supernet.operators import NORM_EPS
 from spaces.architecture import ATTENTION_HEADS, HEAD_BITS, MERGER_ROWS, Block
 
 
-def write_onnx(network: Network, path: Path, text: str) -> None:
+def write_onnx(network: Network | PrunedNetwork, path: Path, text: str) -> None:
     """Writes a network as ONNX.
 
     Inputs are `ids` int64 (N, F), local to their fields, and where there are dense fields `dense` float32 (N, D); the
@@ -40,7 +42,7 @@ def write_onnx(network: Network, path: Path, text: str) -> None:
 class _Writer:
     """Writes the live part of a network into a graph, from the head backwards, as `moco.supernet.forward` computes."""
 
-    def __init__(self, network: Network, graph: Graph) -> None:
+    def __init__(self, network: Network | PrunedNetwork, graph: Graph) -> None:
         self._blocks = network.architecture.blocks
         self._width = network.architecture.embedding_dim
         self._graph = graph
@@ -51,7 +53,11 @@ class _Writer:
         offsets = graph.constant("embedding_offsets", array_of(embedding.get_buffer("offsets")))
         table = graph.table("embedding_table", array_of(embedding.table))
         rows = graph.node("Gather", table, graph.node("Add", ids, offsets, name="embedding_row"), name="embedding")
-        self._layers = Layers(graph, network.weights, self._width, ids)
+        self._layers = (
+            PrunedLayers(graph, network, ids)
+            if isinstance(network, PrunedNetwork)
+            else Layers(graph, network.weights, self._width, ids)
+        )
         self._dense = {0: Value(dense, n_dense)}
         self._rows = {0: Value(rows, n_fields)}
         self._dense_operator: dict[int, Value] = {}
@@ -157,21 +163,13 @@ class _Writer:
             rows = self._layers.layer_of_rows(f"{name}_sparse", rows, n_rows, block.dense_bits)
         first = self._layers.reshaped(dense, (1, self._width), f"{name}_first")
         vectors = self._layers.concatenated([Value(first.name, 1), rows], f"{name}_rows")
-        turned = self._graph.node("Transpose", vectors.name, perm=[0, 2, 1], name=f"{name}_turned")
-        gram = self._graph.node("MatMul", vectors.name, turned, name=f"{name}_gram")
-        flat = self._layers.reshaped(Value(gram, vectors.size), (vectors.size**2,), f"{name}_flat")
-        row, column = np.tril_indices(vectors.size, k=-1)
-        index = self._graph.constant(f"{name}_below_diagonal", row * vectors.size + column)
-        pairs = Value(self._graph.node("Gather", flat.name, index, axis=1, name=f"{name}_products"), len(row))
+        pairs = self._layers.pairwise_products(name, vectors)
         return self._layers.layer(f"{name}_pairs", pairs, block.dense_dim, block.dense_bits)
 
     def _gating(self, number: int) -> Value:
         left, right = self._pair(number)
         name = f"b{number}_gate"
-        gate = self._layers.layer(name, left, left.size, self._block(number).dense_bits)
-        if gate.size:
-            open_ = self._graph.node("Sigmoid", gate.name, name=f"{name}_sigmoid")
-            gate = Value(self._graph.node("Mul", open_, right.name, name=f"{name}_multiply"), gate.size)
+        gate = self._layers.gated(name, left, right, self._block(number).dense_bits)
         return self._resized(number, f"{name}_resize", gate)
 
     def _sum(self, number: int) -> Value:
@@ -202,12 +200,12 @@ class _Writer:
 
     def _attention(self, number: int) -> Value:
         block, name = self._block(number), f"b{number}_attention"
-        bits, n_rows, width = block.sparse_bits, block.sparse_dim, self._width
-        node = self._graph.node
-        mixed = self._layers.layer_of_rows(f"{name}_rows", self._sparse_inputs(number), n_rows, bits)
+        bits, width, node = block.sparse_bits, self._width, self._graph.node
+        mixed = self._layers.layer_of_rows(f"{name}_rows", self._sparse_inputs(number), block.sparse_dim, bits)
+        n_rows = mixed.size
         x = self._normalised_over_rows(mixed.name, name)
 
-        projected = self._layers.layer_of_columns(f"{name}_qkv", x, 3 * width, bits)
+        projected = self._layers.layer_of_columns(f"{name}_qkv", x, width, 3 * width, bits)
         parts = tuple(f"{name}_{part}" for part in ("query", "key", "value"))
         sizes = self._graph.constant(f"{name}_qkv_sizes", np.array([width] * 3))
         self._graph.nodes("Split", projected, sizes, axis=2, names=parts, node_name=f"{name}_qkv_split")
@@ -229,11 +227,12 @@ class _Writer:
         joined = node("Transpose", context, perm=[0, 2, 1, 3], name=f"{name}_heads")
         joined = self._layers.reshaped(Value(joined, 0), (n_rows, width), f"{name}_joined").name
 
-        attended = self._layers.layer_of_columns(f"{name}_out", joined, width, bits)
+        attended = self._layers.layer_of_columns(f"{name}_out", joined, width, width, bits)
         x = self._layers.layer_norm(f"{name}_norm1", node("Add", x, attended, name=f"{name}_add"))
-        hidden = node("Relu", self._layers.layer_of_columns(f"{name}_ffn1", x, width, bits), name=f"{name}_relu")
-        fed = self._layers.layer_of_columns(f"{name}_ffn2", hidden, width, bits)
-        return Value(self._layers.layer_norm(f"{name}_norm2", node("Add", x, fed, name=f"{name}_ffn_add")), n_rows)
+        hidden = node("Relu", self._layers.layer_of_columns(f"{name}_ffn1", x, width, width, bits), name=f"{name}_relu")
+        fed = self._layers.layer_of_columns(f"{name}_ffn2", hidden, width, width, bits)
+        x = self._layers.layer_norm(f"{name}_norm2", node("Add", x, fed, name=f"{name}_ffn_add"))
+        return self._layers.whole(f"{name}_rows", Value(x, n_rows))
 
     def _normalised_over_rows(self, rows: str, name: str) -> str:
         node, axis = self._graph.node, self._graph.constant(f"{name}_axis", np.array([1]))

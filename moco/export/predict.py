@@ -19,6 +19,7 @@ from moco.export.preprocess import Preprocessing
 from moco.export.runtime import Probability, is_installed, onnx_probability, torch_probability
 
 if TYPE_CHECKING:
+    from moco.pruning.network import PrunedNetwork
     from moco.supernet.metrics import Score
     from moco.supernet.network import Network
 
@@ -128,20 +129,26 @@ class Exported:
         return torch_probability(self.network)
 
     @cached_property
-    def network(self) -> Network:
-        """The network in torch, with the weights before rounding.
+    def network(self) -> Network | PrunedNetwork:
+        """The network in torch, with the weights before rounding; a pruned one in the sizes that are left.
 
         Raises:
             ExportError: weights.safetensors does not fit design.json.
         """
+        from moco.pruning.network import PrunedNetwork
         from moco.supernet.checkpoint import read_tensors
         from moco.supernet.network import Network
 
-        encoding = self.preprocessing.encoding
-        network = Network(self.design.architecture, encoding.cardinalities, len(encoding.dense), seed=0)
-        _, tensors = read_tensors(self.folder / WEIGHTS, WEIGHTS_FORMAT, "file of weights")
+        encoding, architecture = self.preprocessing.encoding, self.design.architecture
+        header, tensors = read_tensors(self.folder / WEIGHTS, WEIGHTS_FORMAT, "file of weights")
+        network: Network | PrunedNetwork
         try:
+            if "kept" in header:
+                kept = {name: tuple(units) for name, units in header["kept"].items()}
+                network = PrunedNetwork(architecture, encoding.cardinalities, len(encoding.dense), kept)
+            else:
+                network = Network(architecture, encoding.cardinalities, len(encoding.dense), seed=0)
             network.load_state_dict(tensors)
-        except RuntimeError as error:
+        except (AttributeError, TypeError, ValueError, RuntimeError, IndexError) as error:
             raise ExportError(f"{self.folder / WEIGHTS} does not fit {DESIGN}: {error}") from error
         return network.eval()

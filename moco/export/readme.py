@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from moco.cost import CostSheet
 from moco.design import Design
 from moco.export.manifest import TABLE
 from moco.export.metrics import TrainedSeed, best_seed
 from moco.export.preprocess import Preprocessing, TableEncoding
+from moco.pruning import CRITERIA, WAYS, PruningSettings
 from moco.supernet.metrics import Score
 
 _MOST_FIELDS = 60
@@ -26,16 +28,28 @@ _FILES = {
     "manifest.json": "SHA-256 of every other file; `moco predict` refuses a folder that differs from it",
 }
 
+_FILES_OF_PRUNED = {
+    "design.json": "the network as it was before pruning, and the chip, as moco writes them; `moco cost design.json` "
+    "costs that whole network",
+    "hardware.json": "the chip: every parameter with its unit, how what is left of each operator lies on crossbars, "
+    "what that costs",
+    "weights.safetensors": "the trained weights that are left, before rounding; its header names the neurons kept",
+}
+
+_CRITERIA = dict(zip(CRITERIA, ("those of the smallest weights", "those whose learned masks closed"), strict=True))
+_WAYS = dict(zip(WAYS, ("fine-tuned", "trained again from its first weights"), strict=True))
+
 
 def readme_text(
     design: Design,
     trained: Sequence[TrainedSeed],
     preprocessing: Preprocessing,
     data_name: str,
-    calibration: str,
+    sheet: CostSheet,
     *,
     role: str,
     files: Sequence[str],
+    pruned_from: tuple[CostSheet, PruningSettings] | None = None,
 ) -> str:
     """The README in Markdown.
 
@@ -44,9 +58,10 @@ def readme_text(
         trained: Its trainings; the best seed is the exported one.
         preprocessing: Of the data.
         data_name: Of the data set.
-        calibration: Name of the hardware model's calibration.
+        sheet: What the exported network costs on the chip.
         role: Why the design was chosen; may be empty.
         files: Names of the files in the folder.
+        pruned_from: Of a pruned network what it cost before, and how it was pruned.
     """
     best = best_seed(trained)
     chosen = f", chosen as the {role} design" if role else ""
@@ -58,11 +73,13 @@ def readme_text(
         if preprocessing.header is not None
         else ""
     )
+    told = _FILES if pruned_from is None else {**_FILES, **_FILES_OF_PRUNED}
     lines = [
         "# A click-through-rate network and its chip",
         "",
         f"Trained by moco on {data_name}{chosen}. The network predicts the probability of label 1 from {n_fields} "
         f"categorical and {n_dense} dense fields; the chip beside it runs the network in memory. Key `{design.key}`.",
+        *([] if pruned_from is None else ["", _pruning_text(sheet, *pruned_from)]),
         "",
         "## Figures",
         "",
@@ -73,13 +90,10 @@ def readme_text(
         f"The exported weights are those of seed {best.seed}, which has the lowest log loss on valid rows. Figures are "
         "what `model.onnx` computes; on the chip, tables, activations and converters have the chip's bits.",
         "",
-        "| energy per inference | latency | area | power at full rate | multiply-accumulates | parameters, no tables |",
-        "|---|---|---|---|---|---|",
-        f"| {design.energy_pj:,.1f} pJ | {design.latency_ns:,.1f} ns | {design.area_mm2:.4g} mm2 | "
-        f"{design.power_mw:,.4g} mW | {design.macs:,} | {design.n_parameters:,} |",
+        *_cost_table({"": sheet} if pruned_from is None else {"pruned": sheet, "whole": pruned_from[0]}),
         "",
-        f"Costs are those of the hardware model under calibration {calibration}. Absolute energies of published models "
-        "of such chips differ a hundredfold, ranks of designs far less.",
+        f"Costs are those of the hardware model under calibration {sheet.calibration.name}. Absolute energies of "
+        "published models of such chips differ a hundredfold, ranks of designs far less.",
         "",
         "## Predict",
         "",
@@ -97,10 +111,37 @@ def readme_text(
         "",
         "## Files",
         "",
-        *(f"- `{name}`: {text.format(dense=dense)}" for name, text in _FILES.items() if name in files),
+        *(f"- `{name}`: {text.format(dense=dense)}" for name, text in told.items() if name in files),
         "",
     ]
     return "\n".join(lines)
+
+
+def _pruning_text(sheet: CostSheet, whole: CostSheet, pruning: PruningSettings) -> str:
+    number, chip = pruning.n_rounds, "as the chip computes" if pruning.for_chip else "in plain numbers"
+    return (
+        f"The network was pruned: in {number} {'round' if number == 1 else 'rounds'} neurons were removed, "
+        f"{_CRITERIA[pruning.criterion]} (`{pruning.criterion}`), to save {pruning.share:.0%} of the "
+        f"multiply-accumulates in each, and after each round it was {_WAYS[pruning.way]} {chip}. "
+        f"{sheet.n_macs / whole.n_macs:.1%} of the whole network's multiply-accumulates are left. Every seed lost "
+        "neurons of its own; files and costs are those of the exported one."
+    )
+
+
+def _cost_table(sheets: dict[str, CostSheet]) -> list[str]:
+    """A row for each network, with its name before it where there are several."""
+    head = (
+        "| energy per inference | latency | area | power at full rate | multiply-accumulates | parameters, no tables |"
+    )
+    names = ["| network ", "|---", *(f"| {name} " for name in sheets)] if len(sheets) > 1 else [""] * 3
+    rows = []
+    for sheet in sheets.values():
+        total = sheet.totals
+        rows.append(
+            f"| {total['energy_pj']:,.1f} pJ | {total['latency_ns']:,.1f} ns | {total['area_mm2']:.4g} mm2 | "
+            f"{total['power_mw']:,.4g} mW | {sheet.n_macs:,} | {sheet.n_parameters:,} |"
+        )
+    return [f"{name}{row}" for name, row in zip(names, (head, "|---|---|---|---|---|---|", *rows), strict=True)]
 
 
 def _score_row(one: TrainedSeed, is_exported: bool) -> str:

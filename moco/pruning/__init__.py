@@ -5,6 +5,7 @@ Source of the idea: the public code of NASRec's authors, who prune searched netw
 
 from moco.pruning.curve import PrunedRound, PruningCurve, curve_csv, curve_table
 from moco.pruning.cut import Cut, LayerCut, cut
+from moco.pruning.found import FoundRound, found_rounds
 from moco.pruning.gates import GatedNetwork, GateSettings, learned_gates
 from moco.pruning.network import PrunedNetwork, pruned
 from moco.pruning.rounds import CRITERIA, WAYS, PruningSettings, PruningStart, prune, round_file
@@ -15,6 +16,7 @@ __all__ = [
     "CRITERIA",
     "WAYS",
     "Cut",
+    "FoundRound",
     "GateSettings",
     "GatedNetwork",
     "LayerCut",
@@ -27,6 +29,7 @@ __all__ = [
     "curve_csv",
     "curve_table",
     "cut",
+    "found_rounds",
     "learned_gates",
     "prune",
     "pruned",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -157,12 +158,31 @@ def read_tensors(path: Path, format_name: str, kind: str) -> tuple[dict[str, Any
     Raises:
         CheckpointError: There is no such file, it is damaged, or it is something else.
     """
+    with _opened(path, format_name, kind) as (header, file):
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return header, tensors
+
+
+def read_header(path: Path, format_name: str, kind: str) -> dict[str, Any]:
+    """The header of such a file alone; its tensors stay on disk.
+
+    Raises:
+        CheckpointError: See `read_tensors`.
+    """
+    with _opened(path, format_name, kind) as (header, _):
+        pass
+    return header
+
+
+@contextmanager
+def _opened(path: Path, format_name: str, kind: str) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Header and open file; what goes wrong with the file until it is closed becomes a CheckpointError."""
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[HEADER])
             if header["format"] != format_name:
                 raise CheckpointError(f"{path} has format {header['format']!r}, this version reads {format_name!r}")
-            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            yield header, file
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no {kind} at {path}: train one first") from error
     except (OSError, SafetensorError) as error:

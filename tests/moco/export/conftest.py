@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -17,10 +17,12 @@ from moco.data import ClickLog, CtrDataset
 from moco.design import Design
 from moco.export.folder import export_design
 from moco.export.metrics import TrainedSeed
+from moco.pruning import PrunedNetwork, pruned
 from moco.supernet.metrics import Score
 from moco.supernet.network import Network
 from pimmodel import PimConfig
 from spaces import Architecture
+from spaces.architecture import Block
 from spaces.nasrec import NasrecSpace, nasrec_space
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -69,6 +71,33 @@ class Maker:
                     parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
         return network
 
+    def with_mergers(self, dense_operator: str, sparse_operator: str) -> Architecture:
+        """Three blocks of these operators, which read one another, with both mergers."""
+        first = Block(
+            dense_operator=dense_operator,
+            sparse_operator=sparse_operator,
+            dense_inputs=(0,),
+            sparse_inputs=(0,),
+            left=0,
+            right=0,
+            dense_dim=16,
+            sparse_dim=6,
+            has_dense_to_sparse=True,
+            has_fm=True,
+            dense_bits=4,
+        )
+        second = replace(first, dense_inputs=(0, 1), sparse_inputs=(0, 1), right=1, dense_dim=8, sparse_dim=3)
+        third = replace(second, dense_inputs=(1, 2), sparse_inputs=(1, 2), left=2, right=1, dense_dim=64)
+        return Architecture(blocks=(first, second, third), embedding_dim=8)
+
+    def pruned(self, network: Network, seed: int) -> PrunedNetwork:
+        """Of some layers all units are kept, of others as little as one."""
+        rng, kept = np.random.default_rng(seed), {}
+        for name, units in pruned(network, {}).kept.items():
+            n_kept = max(1, round(rng.choice([0.1, 0.5, 0.8, 1.0]) * len(units)))
+            kept[name] = tuple(sorted(int(unit) for unit in rng.permutation(units)[:n_kept]))
+        return pruned(network, kept)
+
     def design(self, data: ClickLog, seed: int = 0, chip: PimConfig | None = None) -> Design:
         chip = PimConfig() if chip is None else chip
         n_dense = len(data.dense)
@@ -100,7 +129,7 @@ class Maker:
         export_design(folder, design, [one], data, label=label, role="knee")
         return one.network
 
-    def probability(self, network: Network, rows: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    def probability(self, network: Network | PrunedNetwork, rows: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """What torch says of ids and dense values."""
         with torch.no_grad():
             return torch.sigmoid(network(*map(torch.from_numpy, rows))).numpy()

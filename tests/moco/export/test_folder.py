@@ -18,9 +18,12 @@ from moco.design import Design
 from moco.export import layers, runtime
 from moco.export.folder import export_design
 from moco.export.hardware import hardware_json
-from moco.export.manifest import MANIFEST, REQUIRED, ExportError
+from moco.export.manifest import MANIFEST, REQUIRED, ExportError, write_manifest
 from moco.export.predict import read_export
-from pimmodel import PimConfig
+from moco.pruning import PruningSettings, pruned_workload
+from moco.supernet.checkpoint import read_tensors, write_tensors
+from moco.supernet.metrics import Score
+from pimmodel import Kind, PimConfig
 
 
 def test_the_folder_holds_everything(make: Any, synthetic: CtrDataset, tmp_path: Path) -> None:
@@ -55,7 +58,7 @@ def test_the_folder_holds_everything(make: Any, synthetic: CtrDataset, tmp_path:
 def test_every_parameter_and_operator_is_explained(make: Any, synthetic: CtrDataset, encoding: str) -> None:
     chip = PimConfig(crossbar_size=32, n_copies=3, weight_encoding=encoding, columns_per_adc=8, n_active_wordlines=32)
     design = make.design(synthetic, 5, chip)
-    hardware = json.loads(hardware_json(design.architecture, chip, 2, synthetic.cardinalities, "isaac32"))
+    hardware = json.loads(hardware_json(cost_sheet(design.architecture, chip, 2, synthetic.cardinalities)))
     assert {name: one["value"] for name, one in hardware["parameters"].items()} == json.loads(chip.to_json())
     for one in (*hardware["parameters"].values(), *hardware["totals"].values()):
         assert one["meaning"]
@@ -66,6 +69,55 @@ def test_every_parameter_and_operator_is_explained(make: Any, synthetic: CtrData
         assert (
             one["n_used_cells"] == one["in_features"] * one["out_features"] * one["cells_per_weight"] * one["n_copies"]
         )
+
+
+def test_a_pruned_network_says_what_is_left(make: Any, synthetic: CtrDataset, tmp_path: Path) -> None:
+    design, pruning = make.design(synthetic, 5), PruningSettings(criterion="learned-mask", way="rewind", n_rounds=3)
+    whole = make.trained(design)
+    trained = [replace(whole, seed=seed, network=make.pruned(whole.network, seed)) for seed in range(2)]
+    trained[1] = replace(trained[1], chip_valid=Score(0.4, 0.8))  # on the chip, where the other is not known
+    export_design(tmp_path / "x", design, trained, synthetic, role="knee", pruning=pruning)
+    assert Design.from_json((tmp_path / "x" / "design.json").read_text()) == design
+    small = trained[1].network
+    header, weights = read_tensors(tmp_path / "x" / "weights.safetensors", "moco weights 1", "file of weights")
+    assert {name: tuple(units) for name, units in header["kept"].items()} == small.kept
+    for name, tensor in small.state_dict().items():
+        torch.testing.assert_close(weights[name], tensor, rtol=0, atol=0)
+    assert header["pruning"]["round"] == read_export(tmp_path / "x").manifest["pruning"]["round"] == 3
+
+    hardware, work = json.loads((tmp_path / "x" / "hardware.json").read_text()), pruned_workload(small)
+    operators = {one["operator"]: one for one in hardware["by_operator"]}
+    assert set(operators) == {name for name, n in zip(work.names, work.n_vectors[0], strict=True) if n > 0}
+    counted = 0
+    for place, name in enumerate(work.names):
+        shape = [int(getattr(work, part)[0, place]) for part in ("in_features", "out_features", "n_vectors")]
+        if name in operators and work.kinds[place] in (Kind.MVM, Kind.PRODUCT):
+            assert [operators[name][part] for part in ("in_features", "out_features", "n_vectors")] == shape
+            counted += shape[0] * shape[1] * shape[2]
+    assert hardware["totals"]["n_macs"]["value"] == counted == small.cut.macs
+    assert hardware["totals"]["n_parameters"]["value"] == small.cut.n_parameters
+    readme = (tmp_path / "x" / "README.md").read_text()
+    for said in (
+        "learned masks closed (`learned-mask`)",
+        "from its first weights as the chip computes",
+        "header names",
+    ):
+        assert said in readme
+
+
+def test_kept_units_that_no_network_has_are_refused(make: Any, synthetic: CtrDataset, tmp_path: Path) -> None:
+    design, folder = make.design(synthetic, 5), tmp_path / "x"
+    trained = make.trained(design)
+    trained = replace(trained, network=make.pruned(trained.network, 0))
+    export_design(folder, design, [trained], synthetic, pruning=PruningSettings())
+    header, weights = read_tensors(folder / "weights.safetensors", "moco weights 1", "file of weights")
+    name = next(iter(header["kept"]))
+    for kept in ({**header["kept"], name: [10_000]}, {**header["kept"], name: 3}, [1]):
+        write_tensors(folder / "weights.safetensors", "moco weights 1", {**header, "kept": kept}, weights)
+        (folder / MANIFEST).unlink()
+        write_manifest(folder, {})
+        with pytest.raises(ExportError, match=r"weights.safetensors does not fit design.json"):
+            _ = read_export(folder).network
 
 
 def test_an_export_is_replaced_and_nothing_else(make: Any, synthetic: CtrDataset, tmp_path: Path) -> None:
@@ -85,6 +137,7 @@ def test_an_export_is_replaced_and_nothing_else(make: Any, synthetic: CtrDataset
 
 def test_what_does_not_fit_is_refused(make: Any, synthetic: CtrDataset, tmp_path: Path) -> None:
     design, other = make.design(synthetic, 1), make.design(synthetic, 2)
+    pruned = replace(make.trained(design), network=make.pruned(make.trained(design).network, 0))
     cases: list[tuple[str, Callable[[], object]]] = [
         (
             "networks of the design's architecture",
@@ -95,6 +148,14 @@ def test_what_does_not_fit_is_refused(make: Any, synthetic: CtrDataset, tmp_path
             lambda: export_design(
                 tmp_path / "x", replace(design, cardinalities=(9,) * 4), [make.trained(design)], synthetic
             ),
+        ),
+        (
+            "trained holds a whole network, so it must be left out",
+            lambda: export_design(tmp_path / "x", design, [make.trained(design)], synthetic, pruning=PruningSettings()),
+        ),
+        (
+            "trained holds a pruned network, so it must be given",
+            lambda: export_design(tmp_path / "x", design, [pruned], synthetic),
         ),
         ("at least one training", lambda: export_design(tmp_path / "x", design, [], synthetic)),
         ("each seed once", lambda: export_design(tmp_path / "x", design, [make.trained(design)] * 2, synthetic)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from moco.export import graph
 from moco.export.onnx_network import write_onnx
 from moco.export.runtime import onnx_probability
-from spaces.architecture import DENSE_OPERATORS, SPARSE_OPERATORS, Architecture, Block
+from spaces.architecture import DENSE_OPERATORS, SPARSE_OPERATORS, Architecture
 
 CARDINALITIES = (5, 3, 7, 4, 6)
 
@@ -53,23 +52,10 @@ def test_random_networks(make: Any, agrees: Any, n_dense: int, seed: int) -> Non
 @pytest.mark.parametrize("n_dense", [0, 5, 8])
 @pytest.mark.parametrize("sparse_operator", SPARSE_OPERATORS)
 @pytest.mark.parametrize("dense_operator", DENSE_OPERATORS)
-def test_every_operator_with_both_mergers(agrees: Any, dense_operator: str, sparse_operator: str, n_dense: int) -> None:
-    first = Block(
-        dense_operator=dense_operator,
-        sparse_operator=sparse_operator,
-        dense_inputs=(0,),
-        sparse_inputs=(0,),
-        left=0,
-        right=0,
-        dense_dim=16,
-        sparse_dim=6,
-        has_dense_to_sparse=True,
-        has_fm=True,
-        dense_bits=4,
-    )
-    second = replace(first, dense_inputs=(0, 1), sparse_inputs=(0, 1), right=1, dense_dim=8, sparse_dim=3)
-    third = replace(second, dense_inputs=(1, 2), sparse_inputs=(1, 2), left=2, right=1, dense_dim=64)
-    agrees(Architecture(blocks=(first, second, third), embedding_dim=8), n_dense)
+def test_every_operator_with_both_mergers(
+    make: Any, agrees: Any, dense_operator: str, sparse_operator: str, n_dense: int
+) -> None:
+    agrees(make.with_mergers(dense_operator, sparse_operator), n_dense)
 
 
 def test_a_graph_names_its_inputs_and_layers(make: Any, tmp_path: Path) -> None:
