@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,7 @@ class CodesignStudy:
             constraints=np.column_stack(capped) if capped else None,
             attributes={
                 "auc": scores.auc,
+                "logloss_se": scores.logloss_se,
                 "area_mm2": result.area_mm2,
                 "power_mw": result.power_mw,
                 "period_ns": result.period_ns,
@@ -198,7 +200,7 @@ class CodesignStudy:
             PimConfig.concatenate([design.hardware for design in designs]),
             n_rows=n_rows,
         )
-        return Scores(found.logloss + self._shift(networks), found.auc)
+        return replace(found, logloss=found.logloss + self._shift(networks))
 
     def features(self, networks: ArchitectureBatch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(B,) supernet scores of B networks in plain numbers, and (B, K) features: what a correction reads."""

@@ -61,13 +61,16 @@ class Scores:
     Attributes:
         logloss: (B,) mean binary cross-entropy in nats.
         auc: (B,) area under the receiver operating characteristic.
+        logloss_se: (B,) standard error of the log loss over the rows, which are the same for all networks: two scores
+            differ by far less than this by chance.
     """
 
     logloss: NDArray[np.float64]
     auc: NDArray[np.float64]
+    logloss_se: NDArray[np.float64]
 
     def __iter__(self) -> Iterator[Score]:
-        return map(Score, self.logloss.tolist(), self.auc.tolist())
+        return map(Score, self.logloss.tolist(), self.auc.tolist(), self.logloss_se.tolist())
 
     @classmethod
     def of(cls, scores: Sequence[Score]) -> Scores:
@@ -75,6 +78,7 @@ class Scores:
         return cls(
             logloss=np.array([score.logloss for score in scores], dtype=np.float64),
             auc=np.array([score.auc for score in scores], dtype=np.float64),
+            logloss_se=np.array([score.logloss_se for score in scores], dtype=np.float64),
         )
 
 

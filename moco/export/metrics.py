@@ -58,6 +58,7 @@ def metrics_json(trained: Sequence[TrainedSeed]) -> str:
             "meaning": {
                 "logloss": "mean binary cross-entropy in nats",
                 "auc": "area under the ROC curve",
+                "logloss_se": "standard error of logloss over the rows",
                 "plain": "in floating point, weights rounded to the architecture's bits: what model.onnx computes",
                 "on_chip": "as the design's chip computes, tables, activations and converters in its bits",
             },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -25,17 +25,23 @@ class Score:
     Attributes:
         logloss: Mean binary cross-entropy in nats.
         auc: Area under the receiver operating characteristic.
+        logloss_se: Standard error of the log loss over the rows; NaN where it is not known. Two networks on the same
+            rows differ by far less than by chance alone, see BENCHMARKS.md.
     """
 
     logloss: float
     auc: float
+    logloss_se: float = field(default=math.nan, compare=False)
 
     @staticmethod
     def of(labels: NDArray[np.float32], logits: NDArray[np.float32]) -> Score:
         """The score of (N,) logits."""
         wide = logits.astype(np.float64)
+        losses = np.logaddexp(0, wide) - labels * wide
         return Score(
-            logloss=float(np.mean(np.logaddexp(0, wide) - labels * wide)), auc=float(roc_auc_score(labels, wide))
+            logloss=float(losses.mean()),
+            auc=float(roc_auc_score(labels, wide)),
+            logloss_se=float(losses.std() / math.sqrt(len(losses))),
         )
 
     def loss(self, monitor: str) -> float:

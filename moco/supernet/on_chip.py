@@ -50,7 +50,11 @@ class NetworkOnChip:
             return self.exact(rows, n_rows)
         whole, exact = self.score(rows), self.exact(rows, n_rows)
         modelled = self.score(rows.take(evenly(len(rows), n_rows)))
-        return Score(whole.logloss + exact.logloss - modelled.logloss, whole.auc + exact.auc - modelled.auc)
+        return Score(
+            logloss=whole.logloss + exact.logloss - modelled.logloss,
+            auc=whole.auc + exact.auc - modelled.auc,
+            logloss_se=whole.logloss_se,
+        )
 
     def _logits_of(self, arithmetic: Arithmetic) -> Callable[[Tensor, Tensor], Tensor]:
         return lambda ids, dense: self._logits(arithmetic, ids, dense)

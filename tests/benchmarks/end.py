@@ -77,7 +77,7 @@ class MacsOracle:
         score = -log_macs(self._space, self._space.genomes(networks))
         if chips is not None:
             score = np.where(required_adc_bits(chips) <= chips.adc_bits, score, USELESS)
-        return Scores(score, np.full(len(networks), 0.5))
+        return Scores(score, np.full(len(networks), 0.5), np.zeros(len(networks)))
 
 
 def lossless_random(this: Run, rng: np.random.Generator, n: int) -> Genomes:

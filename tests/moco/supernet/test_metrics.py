@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -34,3 +36,17 @@ def test_bins_hold_every_row_once(n_rows: int, n_bins: int, seed: int) -> None:
     assert max(one.n_rows for one in bins) - min(one.n_rows for one in bins) <= 1
     assert sum(one.observed * one.n_rows for one in bins) == pytest.approx(float(labels.sum()))
     assert [one.predicted for one in bins] == sorted(one.predicted for one in bins)
+
+
+def test_a_score_is_as_sure_as_a_mean_of_its_rows() -> None:
+    # Half of the rows lose log 2, a quarter each lose log 4 and log 4/3: variance by hand.
+    labels = np.array([0, 1, 1, 0], dtype=np.float32)
+    logits = np.array([0, 0, -math.log(3), -math.log(3)], dtype=np.float32)
+    losses = [math.log(2), math.log(2), math.log(4), math.log(4 / 3)]
+    mean = sum(losses) / 4
+    deviation = math.sqrt(sum((loss - mean) ** 2 for loss in losses) / 4)
+    score = Score.of(labels, logits)
+    assert score.logloss == pytest.approx(mean)
+    assert score.logloss_se == pytest.approx(deviation / 2)
+    many = Score.of(np.tile(labels, 25), np.tile(logits, 25))
+    assert many.logloss_se == pytest.approx(deviation / 10)
