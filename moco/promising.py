@@ -23,6 +23,7 @@ from moco.correction import Correction
 from moco.design import Design
 from moco.features import FEATURES
 from spaces import ArchitectureBatch
+from studies import is_non_dominated
 
 Floats = NDArray[np.float64]
 
@@ -108,7 +109,8 @@ class Candidates:
             trained: Valid log loss of designs trained to the end so far, by their key.
             tried: The same of designs trained shortly.
             n: How many; none of those trained or tried.
-            reference: The log loss that a design must stay below to be worth anything.
+            reference: The log loss that a design must stay below to be worth anything; it must also stay below that of
+                half of the front that is expected.
             haste: From 0, where improvement counts for itself, to 1, where it counts per time of training.
         """
         is_open = ~self._among(tried) & ~self._among(trained)
@@ -134,6 +136,18 @@ class Candidates:
     def _among(self, results: Mapping[str, float]) -> NDArray[np.bool_]:
         """(n,) which candidates have a result."""
         return np.array([design.key in results for design in self.designs])
+
+    def _middle_of_front(self, mean: Floats) -> float:
+        """The median log loss of the designs of least expected log loss and energy.
+
+        Beyond it a front goes on to ever cheaper designs of little use, which would take most of the trainings: they
+        are quick, and there are many factors of ten of energy to improve on.
+        """
+        known = np.flatnonzero(np.isfinite(mean))
+        if len(known) == 0:
+            return np.inf
+        points = np.column_stack([mean[known], self.log_energy[known]])
+        return float(np.median(mean[known[is_non_dominated(points)]]))
 
     def _expected(
         self,
@@ -167,6 +181,7 @@ class Candidates:
         """At most n of the open candidates, each the one that is expected to improve the trained front most."""
         rows = np.flatnonzero(self._among(trained)).tolist()
         values = [trained[self.designs[row].key] for row in rows]
+        reference = min(reference, self._middle_of_front(mean))
         chosen: list[Design] = []
         for _ in range(min(n, int(is_open.sum()))):
             gain = expected_improvement(

@@ -114,6 +114,16 @@ def test_half_of_what_is_tried_goes_by_size_as_trained_designs_say() -> None:
     assert len(chosen) == len(set(chosen)) == N - len(trained)
 
 
+def test_cheap_designs_of_little_use_wait() -> None:
+    """On a front from the most accurate design to the cheapest, trainings are for the better half."""
+    score, reached = np.linspace(0.4, 0.5, N), RNG.normal(0.45, 0.02, 8)
+    known = Truths(reached + 1e-4, reached + 0.1, np.zeros((8, len(FEATURES))), reached)
+    front = candidates(score, known)
+    front.log_energy[:] = np.linspace(12.0, 2.0, N)
+    by_score = keys(front.by_score({"0": 0.4}, {}, 8, 0.69))[:4]
+    assert max(by_score) <= N // 2 < max(by_score) + N // 4  # beyond it there is nothing to gain, up to it there is
+
+
 def test_without_any_truth_the_score_decides() -> None:
     assert keys(candidates(np.linspace(0.4, 0.5, N), Truths.none()).by_score({}, {}, 1, 0.6)) == [0]
     assert candidates(np.linspace(0.4, 0.5, N), Truths.none()).by_short_training({}, {}, 1, 0.6) == []
