@@ -76,21 +76,25 @@ def chosen_designs(front: Sequence[Design], logloss: Mapping[str, float] | None 
     return chosen
 
 
-def find_design(designs: Sequence[Design], name: str) -> Design:
-    """The design of a front that a person names: by its rank from 1, by the beginning of its key, or by its role.
+def find_design(designs: Sequence[Design], name: str, roles: Mapping[str, Design]) -> Design:
+    """The design that a person names: by its rank from 1, by the beginning of its key, or by its role.
+
+    Args:
+        designs: To choose from, a front first.
+        name: What was given.
+        roles: Chosen designs, by the reason.
 
     Raises:
         ValueError: No design is meant, or several are.
     """
     if name.isdigit() and 1 <= int(name) <= len(designs):
         return designs[int(name) - 1]
-    roles = dict(chosen_designs(designs))
     if name in roles:
         return roles[name]
     matches = [design for design in designs if design.key.startswith(name)]
     if len(matches) != 1:
         raise ValueError(
-            f"{len(matches)} designs of the front have a key that begins with {name!r}: give one design by its key, "
+            f"{len(matches)} designs have a key that begins with {name!r}: give one design by its key, "
             f"its rank from 1 to {len(designs)}, or its role ({', '.join(map(repr, roles))})"
         )
     return matches[0]

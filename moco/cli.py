@@ -231,7 +231,6 @@ def front(
     ] = None,
 ) -> None:
     """Prints the front of a run, lowest log loss first. Reads the folder of 'moco run' or 'moco search'."""
-    from moco.chosen import find_design
     from moco.runs import Run
 
     this = Run.reopen(folder)
@@ -240,7 +239,7 @@ def front(
         _print_front(study, rows or None)
         _print_fidelity(this)
         return
-    typer.echo(find_design(study.front(), design).to_json())
+    typer.echo(this.finals.find(study, design).to_json())
 
 
 @app.command()

@@ -53,7 +53,7 @@ def retrain(
     Reads the folder of 'moco run' or 'moco search'; writes retrained/KEY-SEED-START.safetensors into it. Run again, it
     goes on where it stopped. Scores on the chip come from products computed slice by slice.
     """
-    from moco.chosen import find_design, most_accurate_under, valid_logloss
+    from moco.chosen import most_accurate_under, valid_logloss
     from moco.runs import Run, require_front
 
     if seeds < 1 or tune < 0:
@@ -67,11 +67,11 @@ def retrain(
     study = this.stored_study()
     require_front(study)
     if design:
-        named = {(one := find_design(study.front(), name)).key: (name, one) for name in design}
+        named = {(one := this.finals.find(study, name)).key: (name, one) for name in design}
         chosen = list(named.values())
     elif is_capped:
         trained = valid_logloss(this.finals.from_scratch)
-        capped = most_accurate_under(study.front(), trained, max_energy_pj, max_latency_ns)
+        capped = most_accurate_under(this.finals.designs(study), trained, max_energy_pj, max_latency_ns)
         chosen = [("most accurate under caps", capped)]
     else:
         chosen = this.finals.chosen(study)

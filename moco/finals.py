@@ -14,6 +14,7 @@ from moco.chosen import (
     PROMISING,
     FromScratch,
     chosen_designs,
+    find_design,
     n_trained_at_once,
     read_from_scratch,
     train_chosen,
@@ -118,6 +119,16 @@ class Finals:
         costs = np.array([[trained[design.key], design.energy_pj, design.latency_ns] for design in designs])
         kept = [design for design, is_kept in zip(designs, is_non_dominated(costs), strict=True) if is_kept]
         return chosen_designs(kept, trained)
+
+    def designs(self, study: CodesignStudy) -> list[Design]:
+        """The front, then what was trained from scratch beside it."""
+        front, trials = study.front(), study.study.trials()
+        beside = set(valid_logloss(self.from_scratch)) - {design.key for design in front}
+        return [*front, *study.designs(trials.select(np.isin(trials.keys, list(beside))))]
+
+    def find(self, study: CodesignStudy, name: str) -> Design:
+        """The design that a person names; see `find_design`."""
+        return find_design(self.designs(study), name, dict(self.chosen(study)))
 
     @property
     def from_scratch(self) -> list[FromScratch]:

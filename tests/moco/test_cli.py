@@ -191,7 +191,7 @@ def test_a_run_its_parts_and_its_refusals(cli: Cli, tmp_path: Path) -> None:
     cli.fails("hours must be above 0, got 0.0", *run, "--hours", 0)
     cli.fails("holds a run with seed 0, this asks for 1", *run, "--seed", 1)
     cli.fails("holds a run with population_size 8, this asks for 9", *run[:-4], "--population", 9, "--out", folder)
-    cli.fails("0 designs of the front have a key that begins with 'zz'", "front", folder, "--design", "zz")
+    cli.fails("0 designs have a key that begins with 'zz'", "front", folder, "--design", "zz")
 
     checkpoint = folder / "supernet.safetensors"
     whole = checkpoint.read_bytes()

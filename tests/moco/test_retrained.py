@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from moco.chosen import find_design, most_accurate_under
+from moco.chosen import chosen_designs, find_design, most_accurate_under
 from moco.codesign import codesign_space, create_study
 from moco.data import CtrDataset, load_dataset
 from moco.design import Design
@@ -95,11 +95,12 @@ def test_a_supernet_of_other_tables_gives_no_weights(
 
 
 def test_designs_that_a_person_names(designs: list[Design]) -> None:
-    assert find_design(designs, "2") == designs[1]
-    assert find_design(designs, designs[3].key[:10]) == designs[3]
-    assert find_design(designs, "most accurate") == min(designs, key=lambda one: one.logloss)
+    roles = dict(chosen_designs(designs))
+    assert find_design(designs, "2", roles) == designs[1]
+    assert find_design(designs, designs[3].key[:10], roles) == designs[3]
+    assert find_design(designs, "most accurate", roles) == min(designs, key=lambda one: one.logloss)
     with pytest.raises(ValueError, match=r"0 designs .* begins with 'x': give one design by its key, its rank from 1"):
-        find_design(designs, "x")
+        find_design(designs, "x", roles)
 
 
 def test_the_most_accurate_design_under_caps(designs: list[Design]) -> None:

@@ -148,6 +148,8 @@ def test_a_budget_of_time_trains_promising_designs_and_judges_by_them(tmp_path: 
     chosen = this.finals.chosen(study)
     assert chosen[0][1].key == min(trained, key=lambda key: trained[key])
     assert {design.key for _, design in chosen} <= trained.keys()
+    assert this.finals.find(study, "most accurate") == chosen[0][1]
+    assert trained.keys() <= {design.key for design in this.finals.designs(study)}
     n_trained = len(trained)
     run(tmp_path / "run", settings, SearchSettings(population_size=20), hours=budget_s / 3600)
     assert len(this.finals.from_scratch) <= n_trained + 2 * len(os.sched_getaffinity(0))  # the time is over
