@@ -49,6 +49,7 @@ def tuned_settings(
         first,
         n_trials=n_trials,
         what=f"{what}, {settings}",
+        n_rounds_kept=max(1, settings.epochs // 2),
         seed=seed,
         file=file,
         progress=progress,

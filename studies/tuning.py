@@ -70,6 +70,7 @@ def tune(
     *,
     n_trials: int,
     what: str = "",
+    n_rounds_kept: int = 1,
     seed: int = 0,
     file: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -77,8 +78,8 @@ def tune(
     """The values of the lowest loss among n trainings.
 
     The same arguments give the same values, interrupted or not: each proposal depends on the seed and on the trainings
-    before it alone. A training ends early when its loss is above the median of the others at the same round. One that
-    raises FloatingPointError has failed.
+    before it alone. A training ends early when its loss is above the median of the others at the same round, and
+    n_rounds_kept are done. One that raises FloatingPointError has failed.
 
     Args:
         train: What is tuned.
@@ -86,6 +87,7 @@ def tune(
         first: Values that are tried first.
         n_trials: Trainings.
         what: What is trained, on what: a file is taken up by the same alone.
+        n_rounds_kept: Rounds that every training gets. Strong regularisation learns slowly and ends well.
         seed: Of the proposals.
         file: SQLite file of an Optuna study; tuning goes on from it. None keeps it in memory.
         progress: Called with the number of trainings done and of all.
@@ -108,7 +110,7 @@ def tune(
             progress(n_done, n_trials)
         proposal_seed = int(np.random.default_rng((seed, n_done)).integers(2**31))
         study.sampler = optuna.samplers.TPESampler(n_startup_trials=N_STARTUP, seed=proposal_seed)
-        study.pruner = optuna.pruners.MedianPruner(n_startup_trials=N_STARTUP, n_warmup_steps=1)
+        study.pruner = optuna.pruners.MedianPruner(n_startup_trials=N_STARTUP, n_warmup_steps=n_rounds_kept)
         if n_done == 0:
             study.enqueue_trial(dict(first))
         trial = study.ask()  # not told when it is interrupted: then it does not count

@@ -39,6 +39,22 @@ def test_the_given_values_come_first_and_are_beaten() -> None:
     assert "40 trainings" in found.summary()
 
 
+def test_what_learns_slowly_and_ends_well_is_found() -> None:
+    """The stronger the penalty, the worse the first rounds and the better the last one."""
+
+    def slow(values: Mapping[str, float], report: Report) -> float:
+        strength = math.log10(values["penalty"] / 1e-4)
+        for slowness in (9, 3, 1):
+            report(4 + slowness * strength)
+        report(4 - strength)
+        return 4 - strength
+
+    hasty = tune(slow, RANGES, FIRST, n_trials=20)
+    patient = tune(slow, RANGES, FIRST, n_trials=20, n_rounds_kept=3)
+    assert hasty.n_pruned > patient.n_pruned
+    assert patient.loss < hasty.loss
+
+
 def test_a_first_value_outside_its_range_widens_it() -> None:
     found = tune(bowl, RANGES, {**FIRST, "learning_rate": 0.5}, n_trials=2)
     assert found.first_loss == pytest.approx(math.log10(50) ** 2 + math.log10(3) ** 2 + 0.2)
