@@ -21,8 +21,9 @@ from moco.chosen import (
     valid_logloss,
 )
 from moco.codesign import CodesignStudy
+from moco.confirming import least_sure
 from moco.design import Design
-from moco.progress import console, progress_bar
+from moco.progress import Bar, console, progress_bar
 from moco.promising import Candidates, Truths
 from moco.retrain import train_from_scratch
 from moco.retrained import FOLDER as RETRAINED
@@ -42,6 +43,9 @@ N_TRIED = 4
 
 SHORTER = 8
 """A short training's part of the epochs of a whole one."""
+
+CONFIRMING_SHARE = 0.25
+"""Of the time for training from scratch, to train the best designs with further seeds."""
 
 N_LAST_ROUNDS = 3
 """Rounds of such training, of which the longest says how long the next will take."""
@@ -63,7 +67,11 @@ class Finals:
             self._train(self.chosen(study), bar.update)
 
     def train_promising(self, study: CodesignStudy, budget: Budget) -> None:
-        """Trains promising designs from scratch, some shortly and the best of those to the end, until time is over."""
+        """Trains promising designs from scratch, some shortly and the best of those to the end; then the best again.
+
+        A share of the time goes to training the best ones with further seeds: the design of lowest log loss among many
+        is the luckiest as well.
+        """
         trials = study.study.trials()
         designs = study.designs(trials.select(trials.is_feasible))
         if not designs:
@@ -73,7 +81,7 @@ class Finals:
         rounds_s, at_first_s = [0.0], max(budget.left_s, 1.0)
         with timed(self._run.folder, "from scratch"), progress_bar("training from scratch", "s") as bar:
             candidates = Candidates.of(study, designs, self._truths(study))
-            while budget.left_s > max(rounds_s[-N_LAST_ROUNDS:]):
+            while budget.left_s > max(CONFIRMING_SHARE * at_first_s, *rounds_s[-N_LAST_ROUNDS:]):
                 started_s, haste = time.monotonic(), budget.left_s / at_first_s
                 trained, tried = valid_logloss(self.from_scratch), valid_logloss(self.tried)
                 if self.short_settings is None:
@@ -89,6 +97,22 @@ class Finals:
                 rounds_s.append(time.monotonic() - started_s)
                 note = f"{len(trained) + len(promising)} designs trained, {len(tried)} shortly"
                 bar.update(budget.total_s - max(budget.left_s, 0.0), budget.total_s, note)
+            self._confirm(designs, budget, n_at_once, bar)
+
+    def _confirm(self, designs: Sequence[Design], budget: Budget, n_at_once: int, bar: Bar) -> None:
+        """Trains the best designs with further seeds until each has enough, or time is over."""
+        rounds_s, n_again = [0.0], 0
+        while budget.left_s > max(rounds_s[-N_LAST_ROUNDS:]):
+            started_s = time.monotonic()
+            again, n_seeds = least_sure(designs, self.from_scratch, n_at_once)
+            if not again:
+                break
+            self._train([(PROMISING, design) for design in again], None, seed=self._run.settings.seed + n_seeds)
+            rounds_s.append(time.monotonic() - started_s)
+            n_again += len(again)
+            bar.update(
+                budget.total_s - max(budget.left_s, 0.0), budget.total_s, f"{n_again} trainings of the best again"
+            )
 
     def _truths(self, study: CodesignStudy) -> Truths:
         """What networks reached on the data that designs are trained on, after a short training too."""
@@ -145,13 +169,14 @@ class Finals:
         chosen: Sequence[tuple[str, Design]],
         progress: Callable[[float, float], None] | None,
         short: FinalSettings | None = None,
+        seed: int | None = None,
     ) -> list[FromScratch]:
         return train_chosen(
             self._run.whole_data,
             chosen,
             self._run.folder / ("from_scratch.json" if short is None else "tried.json"),
             settings=short or self._run.recipe.final,
-            seed=self._run.settings.seed,
+            seed=self._run.settings.seed if seed is None else seed,
             device=self._run.settings.device,
             progress=progress,
         )

@@ -28,7 +28,7 @@ def run(
 
     With a number of hours, a third goes to the supernet at most, a tenth to networks that say how to correct its
     scores, a sixth to the search, and the rest to training from scratch the designs that promise most, each choice
-    learning from those before.
+    learning from those before, and the best of them again with further seeds.
 
     Args:
         folder: Of the run; made when it is not there.
