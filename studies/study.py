@@ -78,6 +78,8 @@ class Study:
 
         Args:
             storage: Path of the SQLite file, made when it is missing; None keeps the study in memory.
+            engine: One of `studies.ENGINES`. "nsga2" proposes at once; where an evaluation takes a second and more,
+                "surrogate" finds in hundreds of them what others find in thousands.
             population_size: Designs in a generation.
             known: (B, P) genomes to evaluate before anything else; or a function of no arguments that finds them, asked
                 once designs are wanted.
