@@ -1,9 +1,9 @@
 """Scores corrected by truth: networks that have been trained from scratch tell how the others would do.
 
 A supernet's score says how well shared weights do, not how well a network's own would. How the two differ is learned by
-a Bayesian ridge regression on the score, the network's size and what it is made of. What it is made of counts for less
-at first: from few networks the score and the size are learned, from many the rest as well. Each prediction has its
-uncertainty.
+a Bayesian ridge regression: from few networks on the score, the size and the number of learned interactions, from many
+on how often each operator occurs as well. A regression that reads more than its networks can tell fits each of them
+exactly, and a search then finds what it got wrong. Each prediction has its uncertainty.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.linear_model import BayesianRidge
 
+from moco.features import FEATURES
 from moco.fidelity import kendall_tau
 
 Floats = NDArray[np.float64]
@@ -25,8 +26,15 @@ Floats = NDArray[np.float64]
 LEAST_NETWORKS = 6
 """Fewer cannot tell whether a correction is better than the plain score."""
 
+ENOUGH_FOR_COUNTS = 16
+"""Networks from which it is learned what each operator is worth."""
+
 MINOR_WEIGHT = 0.3
 """Of each input but score and size; 0.2 to 0.5 predict held-out networks equally well."""
+
+SIZE = FEATURES.index("log_macs")
+INTERACTIONS = FEATURES.index("log_learned_interactions")
+COUNTS = tuple(place for place, name in enumerate(FEATURES) if name.startswith("n_"))
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,7 @@ class Correction:
         plain_tau: The same of the scores as they are.
         held_out_rmse: Root mean square error of the same predictions, log loss.
         plain_rmse: Likewise of predictions by a line through the scores alone.
+        columns: (K - 3,) places in the features of what it reads beside score and size.
         centre, scale: (K,) mean and spread of the inputs, weights of the minor ones included.
         coefficients: (K,) of the scaled inputs.
         intercept: Log loss at the centre.
@@ -51,6 +60,7 @@ class Correction:
     plain_tau: float
     held_out_rmse: float
     plain_rmse: float
+    columns: tuple[int, ...]
     centre: tuple[float, ...]
     scale: tuple[float, ...]
     coefficients: tuple[float, ...]
@@ -64,7 +74,7 @@ class Correction:
 
         Args:
             score: (n,) supernet scores, log loss.
-            features: (n, K - 2) of the networks, as `network_features` gives them.
+            features: (n, F) of the networks, as `network_features` gives them; further ones are read as well.
             truth: (n,) log loss after training from scratch.
 
         Raises:
@@ -73,7 +83,9 @@ class Correction:
         scores, truths = np.asarray(score, dtype=np.float64), np.asarray(truth, dtype=np.float64)
         if len(truths) < 2:
             raise ValueError(f"a correction needs 2 networks trained from scratch, got {len(truths)}")
-        x = _inputs(scores, np.asarray(features, dtype=np.float64))
+        given = np.asarray(features, dtype=np.float64)
+        columns = _columns(len(truths), given.shape[1])
+        x = _inputs(scores, given, columns)
         held_out, plain = _held_out(x, truths), _held_out(x[:, :1], truths)
         centre, scale = _scaling(x)
         ridge = _ridge((x - centre) / scale, truths)
@@ -83,6 +95,7 @@ class Correction:
             plain_tau=kendall_tau(scores, truths),
             held_out_rmse=_rmse(held_out, truths),
             plain_rmse=_rmse(plain, truths),
+            columns=columns,
             centre=tuple(centre.tolist()),
             scale=tuple(scale.tolist()),
             coefficients=tuple(ridge.coef_.tolist()),
@@ -93,7 +106,7 @@ class Correction:
 
     def predict(self, score: ArrayLike, features: ArrayLike) -> tuple[Floats, Floats]:
         """(n,) expected log losses after training from scratch, and their standard deviations."""
-        x = _inputs(np.asarray(score, dtype=np.float64), np.asarray(features, dtype=np.float64))
+        x = _inputs(np.asarray(score, dtype=np.float64), np.asarray(features, dtype=np.float64), self.columns)
         x = (x - np.array(self.centre)) / np.array(self.scale)
         mean = x @ np.array(self.coefficients) + self.intercept
         variance = np.einsum("ij,jk,ik->i", x, np.array(self.covariance), x) + self.noise_sd**2
@@ -129,16 +142,24 @@ class Correction:
     def from_json(cls, text: str) -> Self:
         """What `to_json` wrote; ValueError where it is something else."""
         try:
-            read = cls(**json.loads(text))
-            read.predict(np.zeros(1), np.zeros((1, len(read.centre) - 2)))
-        except (TypeError, ValueError) as error:
+            entries = json.loads(text)
+            read = cls(**{**entries, "columns": tuple(map(int, entries["columns"]))})
+            read.predict(np.zeros(1), np.zeros((1, max((*read.columns, SIZE)) + 1)))
+        except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ValueError(f"this is no correction of scores: {error}") from error
         return read
 
 
-def _inputs(score: Floats, features: Floats) -> Floats:
-    """(n, K) the score, the network's size, its first feature, and that squared, since its use levels off; the rest."""
-    return np.column_stack([score, features[:, 0], features[:, 0] ** 2, features[:, 1:]])
+def _columns(n_networks: int, n_features: int) -> tuple[int, ...]:
+    """What is read beside score and size."""
+    counts = COUNTS if n_networks >= ENOUGH_FOR_COUNTS else ()
+    return (INTERACTIONS, *counts, *range(len(FEATURES), n_features))
+
+
+def _inputs(score: Floats, features: Floats, columns: tuple[int, ...]) -> Floats:
+    """(n, K) the score, the network's size, and that squared, since its use levels off; the columns of the features."""
+    size = features[:, SIZE]
+    return np.column_stack([score, size, size**2, features[:, columns]])
 
 
 def _scaling(x: Floats) -> tuple[Floats, Floats]:

@@ -53,6 +53,21 @@ def test_few_networks_teach_score_and_size_before_anything_else() -> None:
         Correction.fit(NOISE[:1], X[:1], NOISE[:1])
 
 
+def test_what_few_networks_cannot_tell_is_not_read() -> None:
+    """Or a search would find networks whose bits and widths happen to be those of lucky ones."""
+    size = X[:, FEATURES.index("log_macs")]
+    few, found = np.argsort(size)[::25], []
+    for seed in range(20):
+        noise = 0.006 * np.random.default_rng(seed).normal(size=8)
+        correction = Correction.fit(0.3 - 0.01 * size[few], X[few], 0.2 - 0.005 * size[few] + noise)
+        mean, _ = correction.predict(0.3 - 0.01 * size, X)
+        found.append(np.min(mean - (0.2 - 0.005 * size)))
+        other = X.copy()
+        other[:, [FEATURES.index(name) for name in ("weight_bits", "log_dense_width", "log_rows")]] += 1.0
+        assert np.array_equal(correction.predict(0.3 - 0.01 * size, other)[0], mean)
+    assert np.mean(found) > -0.006  # the best of 200 predictions is off by no more than the truth's noise
+
+
 def test_errors_tell_where_orders_of_few_networks_do_not() -> None:
     """A supernet that hardly tells good networks apart, as one does whose large networks trained too little."""
     log_macs = np.linspace(6.0, 14.0, 8)
