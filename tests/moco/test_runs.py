@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from moco.batch_costs import design_costs
+from moco.chosen import valid_logloss
 from moco.codesign import codesign_space, create_study
 from moco.data.logs import generate_log
 from moco.run_settings import RunSettings, SearchSettings
@@ -143,13 +144,13 @@ def test_a_budget_of_time_trains_promising_designs_and_judges_by_them(tmp_path: 
     assert time.monotonic() - started_s < 3 * budget_s
     this = Run.reopen(tmp_path / "run")
     assert this.settings.n_epochs is not None
-    trained = {result.key: result.valid_logloss for result in this.finals.from_scratch}
+    trained = valid_logloss(this.finals.from_scratch)
     assert len(trained) >= 2
     chosen = this.finals.chosen(study)
     assert chosen[0][1].key == min(trained, key=lambda key: trained[key])
     assert {design.key for _, design in chosen} <= trained.keys()
     assert this.finals.find(study, "most accurate") == chosen[0][1]
     assert trained.keys() <= {design.key for design in this.finals.designs(study)}
-    n_trained = len(trained)
+    n_trained = len(this.finals.from_scratch)
     run(tmp_path / "run", settings, SearchSettings(population_size=20), hours=budget_s / 3600)
     assert len(this.finals.from_scratch) <= n_trained + 2 * len(os.sched_getaffinity(0))  # the time is over
