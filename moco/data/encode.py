@@ -11,6 +11,9 @@ from moco.data.rows import DataError
 
 NumericKind = Literal["log", "standard", "none"]
 
+LEAST_DEVIATION = 1e-150
+"""Below it squares of differences fall out of what numbers can hold, and a column counts as constant."""
+
 
 @dataclass(frozen=True, slots=True)
 class NumericTransform:
@@ -68,7 +71,7 @@ def fit_transform(train: pl.DataFrame, numeric: tuple[str, ...], kind: NumericKi
         std = float(values.std()) if values.size else 0.0
         shift.append(float(values.mean()) if values.size else 0.0)
         # Rounding leaves a constant column a deviation of about 1e-16 of its value.
-        scale.append(std if std > 1e-12 * abs(shift[-1]) else 1.0)
+        scale.append(std if std > max(1e-12 * abs(shift[-1]), LEAST_DEVIATION) else 1.0)
     return NumericTransform(kind, tuple(shift), tuple(scale))
 
 
