@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import moco
@@ -261,6 +261,7 @@ FORMS: dict[str, Callable[[pl.DataFrame, Path], CtrDataset]] = {
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS)
+@example(rows=[(None, None, None)] * 19 + [("\x1f", None, None)])
 def test_the_form_of_the_same_rows_does_not_matter(
     rows: list[tuple[str | None, int | None, float | None]], tmp_path: Path
 ) -> None:
