@@ -59,6 +59,11 @@ class Budget:
         return self.total_s - sum(self.spent_s.values()) - (time.monotonic() - self._started_s)
 
     @property
+    def used_s(self) -> float:
+        """Seconds used of it, at most all."""
+        return self.total_s - max(self.left_s, 0.0)
+
+    @property
     def is_truth_over(self) -> bool:
         """Whether the time for networks that correct the supernet is over."""
         return self.left_s < (1 - SUPERNET_SHARE - TRUTH_SHARE) * self.total_s

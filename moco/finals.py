@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -96,7 +96,7 @@ class Finals:
                 self._train([(PROMISING, design) for design in promising], None)
                 rounds_s.append(time.monotonic() - started_s)
                 note = f"{len(trained) + len(promising)} designs trained, {len(tried)} shortly"
-                bar.update(budget.total_s - max(budget.left_s, 0.0), budget.total_s, note)
+                bar.update(budget.used_s, budget.total_s, note)
             self._confirm(designs, budget, n_at_once, bar)
 
     def _confirm(self, designs: Sequence[Design], budget: Budget, n_at_once: int, bar: Bar) -> None:
@@ -110,9 +110,7 @@ class Finals:
             self._train([(PROMISING, design) for design in again], None, seed=self._run.settings.seed + n_seeds)
             rounds_s.append(time.monotonic() - started_s)
             n_again += len(again)
-            bar.update(
-                budget.total_s - max(budget.left_s, 0.0), budget.total_s, f"{n_again} trainings of the best again"
-            )
+            bar.update(budget.used_s, budget.total_s, f"{n_again} trainings of the best again")
 
     def _truths(self, study: CodesignStudy) -> Truths:
         """What networks reached on the data that designs are trained on, after a short training too."""
@@ -138,17 +136,16 @@ class Finals:
         if not any(result.role == PROMISING for result in results):
             return chosen_designs(study.front())
         trained = valid_logloss(results)
-        trials = study.study.trials()
-        designs = study.designs(trials.select(np.isin(trials.keys, list(trained))))
+        designs = _designs_of(study, trained)
         costs = np.array([[trained[design.key], design.energy_pj, design.latency_ns] for design in designs])
         kept = [design for design, is_kept in zip(designs, is_non_dominated(costs), strict=True) if is_kept]
         return chosen_designs(kept, trained)
 
     def designs(self, study: CodesignStudy) -> list[Design]:
         """The front, then what was trained from scratch beside it."""
-        front, trials = study.front(), study.study.trials()
+        front = study.front()
         beside = set(valid_logloss(self.from_scratch)) - {design.key for design in front}
-        return [*front, *study.designs(trials.select(np.isin(trials.keys, list(beside))))]
+        return [*front, *_designs_of(study, beside)]
 
     def find(self, study: CodesignStudy, name: str) -> Design:
         """The design that a person names; see `find_design`."""
@@ -237,3 +234,9 @@ class Finals:
             )
         console.print(f"[bold]recipe[/bold]    {found.summary()}", soft_wrap=True)
         return settings
+
+
+def _designs_of(study: CodesignStudy, keys: Iterable[str]) -> list[Design]:
+    """The designs with these keys, by trial number."""
+    trials = study.study.trials()
+    return study.designs(trials.select(np.isin(trials.keys, list(keys))))

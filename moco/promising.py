@@ -19,15 +19,13 @@ from scipy.special import ndtr
 
 from moco.budget import training_time
 from moco.codesign import CodesignStudy
-from moco.correction import Correction
+from moco.correction import SIZE, Correction
 from moco.design import Design
 from moco.features import FEATURES
 from spaces import ArchitectureBatch
 from studies import is_non_dominated
 
 Floats = NDArray[np.float64]
-
-SIZE = FEATURES.index("log_macs")
 
 MARGIN = 1 / 8
 """Of the span of log energies, by which the front is taken to reach beyond its dearest design."""

@@ -54,7 +54,7 @@ def tuned_recipes(
 
     with Shares(len(recipes), tell) as shares:
         tasks = Parallel(n_jobs=n_jobs or int(cpu_count()), return_as="generator_unordered")(
-            delayed(_tuned)(data, name, recipe, n_trials, tuning_file(folder, name), shares.file(file_name(name)))
+            delayed(_tuned)(data, name, recipe, n_trials, folder, shares.file(file_name(name)))
             for name, recipe in recipes.items()
         )
         for name, recipe in tasks:
@@ -63,13 +63,8 @@ def tuned_recipes(
     return {name: tuned[name] for name in recipes}
 
 
-def tuning_file(folder: Path, name: str) -> Path:
-    """Where the tuning of a baseline is kept."""
-    return folder / f"tuning-{file_name(name)}.db"
-
-
 def _tuned(
-    data: ClickLog, name: str, recipe: BaselineRecipe, n_trials: int, file: Path, share: Path
+    data: ClickLog, name: str, recipe: BaselineRecipe, n_trials: int, folder: Path, share: Path
 ) -> tuple[str, BaselineRecipe]:
     write_share = share_writer(share)
 
@@ -82,7 +77,7 @@ def _tuned(
         recipe.final,
         n_trials=n_trials,
         what=f"baseline {name} on data {data.digest}",
-        file=file,
+        file=folder / f"tuning-{file_name(name)}.db",
         progress=lambda n_done, n_all: write_share(TrainProgress(n_done, n_all, "")),
     )
     return name, replace(recipe, final=settings)

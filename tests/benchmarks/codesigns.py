@@ -19,6 +19,7 @@ from moco.oracle import Oracle
 from moco.progress import progress_bar
 from moco.retrained import by_key, retrain
 from moco.runs import Run
+from moco.supernet.rows import evenly
 from pimmodel import PimConfig
 from spaces import ArchitectureBatch
 
@@ -33,7 +34,7 @@ def main() -> None:
     this = Run.reopen(given.run)
     study = this.stored_study()
     front = study.front()
-    chosen = [front[row] for row in np.unique(np.linspace(0, len(front) - 1, given.designs).round().astype(int))]
+    chosen = [front[row] for row in evenly(len(front), given.designs)]
     with progress_bar("training for chips", "trainings") as bar:
         found = retrain(
             this.data,
