@@ -44,14 +44,12 @@ class AutoInt(DeepStructure):
         width, head = self.attention_dim, self.attention_dim // self.n_heads
         is_resized = run.shape(rows)[1] != width
         made = run.width_layer(f"{name}_qkv", rows, 3 * width)
+        parts = run.split(made, [head] * (3 * self.n_heads))
         contexts = []
         for number in range(self.n_heads):
-            query, key, value = (
-                run.columns(made, part * width + number * head, part * width + (number + 1) * head) for part in range(3)
-            )
+            query, key, value = parts[number :: self.n_heads]
             query = run.scaled(query, head**-0.5)
             scores = run.activation_product(f"{name}_scores_{number + 1}", query, run.transposed(key))
             contexts.append(run.activation_product(f"{name}_context_{number + 1}", run.softmax(scores), value))
-        joined = run.transposed(run.concatenated([run.transposed(context) for context in contexts]))
         residual = run.width_layer(f"{name}_residual", rows, width) if is_resized else rows
-        return run.relu(run.layer_norm(f"{name}_norm", run.add(joined, residual)))
+        return run.relu(run.layer_norm(f"{name}_norm", run.add(run.side_by_side(contexts), residual)))

@@ -69,8 +69,8 @@ class Structure(ABC):
             rows = run.concatenated([rows, run.dense_rows("dense", dense, self.table_width)])
         first_order = None
         if self.has_first_order:
-            first_order = run.flat(run.columns(rows, self.embedding_dim, self.table_width))
-            rows = run.columns(rows, 0, self.embedding_dim)
+            rows, numbers = run.split(rows, (self.embedding_dim, 1))
+            first_order = run.flat(numbers)
         return self.logit(run, Fields(rows, first_order, dense))
 
 

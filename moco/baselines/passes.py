@@ -123,8 +123,12 @@ class Pass(ABC, Generic[V]):
         """Elements or rows from start to stop."""
 
     @abstractmethod
-    def columns(self, rows: V, start: int, stop: int) -> V:
-        """(k, E) to (k, stop - start)."""
+    def split(self, rows: V, widths: Sequence[int]) -> list[V]:
+        """(k, E) to one (k, width) after another; the widths add up to E."""
+
+    @abstractmethod
+    def side_by_side(self, values: Sequence[V]) -> V:
+        """(k, E) values to (k, sum of E)."""
 
     @abstractmethod
     def transposed(self, rows: V) -> V:

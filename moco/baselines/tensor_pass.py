@@ -171,8 +171,11 @@ class TensorPass(Pass[Tensor]):
     def part(self, x: Tensor, start: int, stop: int) -> Tensor:
         return x[start:stop]
 
-    def columns(self, rows: Tensor, start: int, stop: int) -> Tensor:
-        return rows[:, start:stop]
+    def split(self, rows: Tensor, widths: Sequence[int]) -> list[Tensor]:
+        return [_by_feature(part) for part in torch.split(_by_sample(rows), list(widths), dim=2)]
+
+    def side_by_side(self, values: Sequence[Tensor]) -> Tensor:
+        return _by_feature(torch.cat([_by_sample(value) for value in values], dim=2))
 
     def transposed(self, rows: Tensor) -> Tensor:
         return rows.transpose(0, 1)

@@ -156,8 +156,11 @@ class WorkPass(Pass[Node]):
     def part(self, x: Node, start: int, stop: int) -> Node:
         return Node((stop - start, *x.shape[1:]), x.made_by)
 
-    def columns(self, rows: Node, start: int, stop: int) -> Node:
-        return Node((rows.shape[0], stop - start), rows.made_by)
+    def split(self, rows: Node, widths: Sequence[int]) -> list[Node]:
+        return [Node((rows.shape[0], width), rows.made_by) for width in widths]
+
+    def side_by_side(self, values: Sequence[Node]) -> Node:
+        return self.transposed(self.concatenated([self.transposed(value) for value in values]))
 
     def transposed(self, rows: Node) -> Node:
         return Node(rows.shape[::-1], rows.made_by)
