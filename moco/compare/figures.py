@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from moco.baselines import Structure, baseline_workload
 from moco.design import Design
 from moco.lowering import lower
-from pimmodel import CALIBRATIONS, ISAAC, Calibration, PimConfig, Workload, estimate
+from pimmodel import CALIBRATIONS, ISAAC, Calibration, Estimate, PimConfig, Workload, estimate
 from spaces import Architecture, ArchitectureBatch
 
 
@@ -58,15 +60,20 @@ class Contender:
 def figures(contender: Contender, calibration: str | Calibration) -> Figures:
     """What the hardware model says of a network on its chip."""
     result = estimate(contender.workload, contender.chip, calibration, by_operator=False)
-    throughput_per_s, power_w = float(result.throughput_per_s[0]), float(result.power_mw[0]) / 1000
-    return Figures(
-        macs=float(result.n_macs[0]),
-        energy_pj=float(result.energy_pj[0]),
-        latency_ns=float(result.latency_ns[0]),
-        throughput_per_s=throughput_per_s,
-        area_mm2=float(result.area_mm2[0]),
-        inferences_per_s_w=throughput_per_s / power_w if power_w > 0 else math.inf,
-    )
+    return Figures(**{name: float(values[0]) for name, values in columns_of(result).items()})
+
+
+def columns_of(result: Estimate) -> dict[str, NDArray[np.float64]]:
+    """(B,) figures of B designs, by their names in `Figures`."""
+    power_w = result.power_mw / 1000
+    return {
+        "macs": result.n_macs,
+        "energy_pj": result.energy_pj,
+        "latency_ns": result.latency_ns,
+        "throughput_per_s": result.throughput_per_s,
+        "area_mm2": result.area_mm2,
+        "inferences_per_s_w": _times(result.throughput_per_s, power_w),
+    }
 
 
 def gains(design: Figures, reference: Figures) -> dict[str, float]:
@@ -74,10 +81,15 @@ def gains(design: Figures, reference: Figures) -> dict[str, float]:
 
     Infinite where the design takes none of what the reference takes.
     """
-    of_design, of_reference = asdict(design), asdict(reference)
+    return {name: float(values) for name, values in gains_of(asdict(design), reference).items()}
+
+
+def gains_of(columns: Mapping[str, ArrayLike], reference: Figures) -> dict[str, NDArray[np.float64]]:
+    """(B,) how many times better each of B designs is, by figure; see `gains`."""
+    of_reference = asdict(reference)
     return {
-        name: _times(*((value, of_reference[name]) if name in MORE_IS_BETTER else (of_reference[name], value)))
-        for name, value in of_design.items()
+        name: _times(*((values, of_reference[name]) if name in MORE_IS_BETTER else (of_reference[name], values)))
+        for name, values in columns.items()
     }
 
 
@@ -94,7 +106,8 @@ def figures_by_calibration(contender: Contender, calibrations: Mapping[str, Cali
     return {name: figures(contender, calibration) for name, calibration in calibrations.items()}
 
 
-def _times(much: float, little: float) -> float:
-    if much == little:
-        return 1.0
-    return much / little if little != 0 else math.inf
+def _times(much: ArrayLike, little: ArrayLike) -> NDArray[np.float64]:
+    """How many times more one is than the other: 1 where they are equal, infinite where the other is nothing."""
+    much, little = np.asarray(much, dtype=np.float64), np.asarray(little, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(much == little, 1.0, much / little)

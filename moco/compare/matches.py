@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moco.batch_costs import design_costs
 from moco.compare.accuracy import Trained
-from moco.compare.figures import Contender, Figures, figures, figures_by_calibration, gains
+from moco.compare.figures import Contender, Figures, columns_of, figures, figures_by_calibration, gains, gains_of
 from moco.compare.searches import Found, network_front
 from moco.design import Design
 from pimmodel import Calibration
@@ -37,6 +38,7 @@ class Match:
         of_reference: Its figures by calibration.
         of_design: The design's, empty where there is none; so are the gains.
         gains: How many times better the design is, by calibration and figure.
+        largest: The largest gain of all designs no less accurate than the reference, each figure by its own design.
     """
 
     against: str
@@ -49,6 +51,49 @@ class Match:
     of_reference: Mapping[str, Figures]
     of_design: Mapping[str, Figures]
     gains: Mapping[str, Mapping[str, float]]
+    largest: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidates:
+    """Designs of which one may stand against a reference.
+
+    Attributes:
+        keys: Of n >= 1 designs.
+        logloss: (n,).
+        columns: By calibration, the one of the search first, and by name in `Figures`: (n,) figures.
+    """
+
+    keys: Sequence[str]
+    logloss: NDArray[np.float64]
+    columns: Mapping[str, Mapping[str, NDArray[np.float64]]]
+
+    @classmethod
+    def of_trained(cls, designs: Sequence[Trained], calibrations: Mapping[str, Calibration]) -> Candidates:
+        """Retrained designs, by test log loss on the chip of each."""
+        columns = {}
+        for name, calibration in calibrations.items():
+            found = [figures(one.contender, calibration) for one in designs]
+            columns[name] = {it.name: np.array([getattr(one, it.name) for one in found]) for it in fields(Figures)}
+        return cls(
+            keys=[one.key for one in designs],
+            logloss=np.array([one.mean("chip_logloss") for one in designs]),
+            columns=columns,
+        )
+
+    @classmethod
+    def of_search(cls, joint: Found, calibrations: Mapping[str, Calibration]) -> Candidates:
+        """Useful designs of a joint search, by score."""
+        trials, codesign = joint.trials.select(joint.useful), joint.codesign
+        costs = {
+            name: design_costs(codesign.data, codesign.space, trials.genomes, calibration, codesign.cardinalities)
+            for name, calibration in calibrations.items()
+        }
+        return cls(
+            keys=trials.keys,
+            logloss=trials.values[:, 0],
+            columns={name: columns_of(one.estimate) for name, one in costs.items()},
+        )
 
 
 def matched(
@@ -56,7 +101,7 @@ def matched(
     reference: str,
     contender: Contender,
     reference_logloss: float,
-    candidates: Mapping[str, tuple[float, Contender]],
+    candidates: Candidates,
     calibrations: Mapping[str, Calibration],
     judged_by: str,
     seed: int | None = None,
@@ -67,29 +112,30 @@ def matched(
         against, reference, seed, judged_by: As in `Match`.
         contender: The reference.
         reference_logloss: Its log loss.
-        candidates: Log loss and contender of at least one design, by key.
+        candidates: Designs of which it may be one.
         calibrations: Of the hardware model; the first one says which takes the least energy.
     """
-    searched = next(iter(calibrations.values()))
-    good = {key: one for key, (logloss, one) in candidates.items() if logloss <= reference_logloss}
+    good = np.flatnonzero(candidates.logloss <= reference_logloss)
     of_reference = figures_by_calibration(contender, calibrations)
-    if not good:
-        key, of_design = None, {}
-        logloss = min(logloss for logloss, _ in candidates.values())
-    else:
-        key = min(good, key=lambda one: figures(good[one], searched).energy_pj)
-        of_design, logloss = figures_by_calibration(good[key], calibrations), candidates[key][0]
+    row, of_design, largest = int(candidates.logloss.argmin()), {}, {}
+    if len(good) > 0:
+        row = int(good[candidates.columns[next(iter(calibrations))]["energy_pj"][good].argmin()])
+        for name, columns in candidates.columns.items():
+            of_design[name] = Figures(**{figure: float(values[row]) for figure, values in columns.items()})
+            all_gains = gains_of({figure: values[good] for figure, values in columns.items()}, of_reference[name])
+            largest[name] = {figure: float(values.max()) for figure, values in all_gains.items()}
     return Match(
         against=against,
         reference=reference,
         seed=seed,
         judged_by=judged_by,
         reference_logloss=reference_logloss,
-        logloss=logloss,
-        key=key,
+        logloss=float(candidates.logloss[row]),
+        key=candidates.keys[row] if len(good) > 0 else None,
         of_reference=of_reference,
         of_design=of_design,
         gains={name: gains(one, of_reference[name]) for name, one in of_design.items()},
+        largest=largest,
     )
 
 
@@ -97,7 +143,7 @@ def against_baselines(
     designs: Sequence[Trained], baselines: Sequence[Trained], calibrations: Mapping[str, Calibration]
 ) -> list[Match]:
     """Retrained designs against each baseline at 8 bits on ISAAC's chip, by test log loss on the chip of each."""
-    candidates = {one.key: (one.mean("chip_logloss"), one.contender) for one in designs}
+    candidates = Candidates.of_trained(designs, calibrations)
     return [
         matched(
             HAND_MADE, one.name, one.contender, one.mean("chip_logloss"), candidates, calibrations, judged_by=BY_TEST
@@ -114,30 +160,25 @@ def against_search(
     Raises:
         ValueError: The joint search found no design of use.
     """
-    values, useful = joint.trials.values, joint.useful
-    if len(useful) == 0:
+    if len(joint.useful) == 0:
         raise ValueError(
             f"no design of the joint search with seed {seed} keeps its caps and predicts better than the mean label: "
             "search longer, or raise the caps"
         )
-    found = []
-    for role, reference in references.items():
-        good = useful[values[useful, 0] <= reference.logloss]
-        best = good[values[good, 1].argmin()] if len(good) else useful[values[useful, 0].argmin()]
-        (design,) = joint.designs(np.array([best]))
-        found.append(
-            matched(
-                against,
-                role,
-                Contender.of_design(reference),
-                reference.logloss,
-                {design.key: (design.logloss, Contender.of_design(design))},
-                calibrations,
-                judged_by=BY_SCORE,
-                seed=seed,
-            )
+    candidates = Candidates.of_search(joint, calibrations)
+    return [
+        matched(
+            against,
+            role,
+            Contender.of_design(reference),
+            reference.logloss,
+            candidates,
+            calibrations,
+            judged_by=BY_SCORE,
+            seed=seed,
         )
-    return found
+        for role, reference in references.items()
+    ]
 
 
 def naive_references(networks: Found) -> dict[str, Design]:

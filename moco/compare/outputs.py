@@ -84,17 +84,11 @@ def _csv_rows(comparison: Comparison) -> Iterator[list[object]]:
         yield [*about, f"test_{found.score}_standard_error", _known(found.difference.standard_error)]
     for match in comparison.matches:
         design, against = match.key or "", f"{match.against}: {match.reference}"
-        for calibration, gains in match.gains.items():
-            for figure, value in gains.items():
-                yield [
-                    "ratio",
-                    design,
-                    against,
-                    "" if match.seed is None else match.seed,
-                    calibration,
-                    figure,
-                    _known(value),
-                ]
+        about = [design, against, "" if match.seed is None else str(match.seed)]
+        for part, by_calibration in (("ratio", match.gains), ("largest ratio", match.largest)):
+            for calibration, gains in by_calibration.items():
+                for figure, value in gains.items():
+                    yield [part, *about, calibration, figure, _known(value)]
     for volumes in comparison.volumes:
         for kind, shares in (("share", volumes.shares), ("share_in_logarithms", volumes.log_shares)):
             for name, value in shares.items():

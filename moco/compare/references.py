@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from moco.compare.accuracy import Trained, trained_designs
 from moco.compare.figures import Contender
 from moco.compare.judge import Plan
-from moco.compare.matches import BY_TEST, Match, matched
+from moco.compare.matches import BY_TEST, Candidates, Match, matched
 from moco.design import Design
 from moco.progress import progress_bar
 from moco.retrained import retrain
@@ -52,7 +52,7 @@ def against_retrained(
             n_jobs=n_jobs,
             progress=bar.update,
         )
-    candidates = {one.key: (one.mean("chip_logloss"), one.contender) for one in designs}
+    candidates = Candidates.of_trained(designs, calibrations)
     return [
         matched(
             against,

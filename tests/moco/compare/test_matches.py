@@ -9,11 +9,12 @@ import pytest
 
 from moco.codesign import CodesignStudy
 from moco.compare.comparison import Comparison
-from moco.compare.figures import Contender, every_calibration
+from moco.compare.figures import Contender, every_calibration, figures, gains
 from moco.compare.matches import (
     BY_TEST,
     HAND_MADE,
     NAIVE,
+    Candidates,
     against_search,
     matched,
     naive_references,
@@ -43,7 +44,8 @@ def test_a_design_is_its_own_match(joint: Found, calibrations: dict[str, Calibra
     (match,) = against_search(NAIVE, joint, {"itself": best}, calibrations, seed=0)
     assert match.key == best.key
     assert list(match.gains) == list(calibrations)
-    assert {gain for gains in match.gains.values() for gain in gains.values()} == {1.0}
+    for found in match.gains.values():
+        assert list(found.values()) == pytest.approx([1.0] * len(found), rel=1e-9)
 
 
 def test_the_match_is_no_less_accurate_and_takes_the_least_energy(
@@ -60,6 +62,19 @@ def test_the_match_is_no_less_accurate_and_takes_the_least_energy(
         assert set(match.of_design) == set(match.of_reference) == set(CALIBRATIONS)
 
 
+def test_the_largest_gains_are_those_of_every_design_that_is_no_less_accurate(
+    joint: Found, calibrations: dict[str, Calibration]
+) -> None:
+    some = joint.designs(joint.useful)
+    middle = sorted(some, key=lambda design: design.logloss)[len(some) // 2]
+    (match,) = against_search(NAIVE, joint, {"middle": middle}, calibrations, seed=0)
+    good = [Contender.of_design(design) for design in some if design.logloss <= middle.logloss]
+    for name, calibration in calibrations.items():
+        every = [gains(figures(one, calibration), match.of_reference[name]) for one in good]
+        for figure, largest in match.largest[name].items():
+            assert largest == pytest.approx(max(one[figure] for one in every), rel=1e-9)
+
+
 def test_a_reference_that_nothing_matches_is_said_so(joint: Found, calibrations: dict[str, Calibration]) -> None:
     best = joint.designs(joint.useful[:1])[0]
     matches = against_search(NAIVE, joint, {"perfect": replace(best, logloss=0.0)}, calibrations, seed=0)
@@ -72,13 +87,13 @@ def test_a_reference_that_nothing_matches_is_said_so(joint: Found, calibrations:
 
 
 def test_ties_count_as_matches(joint: Found, calibrations: dict[str, Calibration]) -> None:
-    contenders = [Contender.of_design(design) for design in joint.designs(joint.useful[:3])]
-    candidates = {str(place): (0.5, one) for place, one in enumerate(contenders)}
-    match = matched(HAND_MADE, "x", contenders[0], 0.5, candidates, calibrations, judged_by=BY_TEST)
+    reference = Contender.of_design(joint.designs(joint.useful[:1])[0])
+    candidates = replace(Candidates.of_search(joint, calibrations), logloss=np.full(len(joint.useful), 0.5))
+    match = matched(HAND_MADE, "x", reference, 0.5, candidates, calibrations, judged_by=BY_TEST)
     energies = [match.of_reference["isaac32"].energy_pj / match.gains["isaac32"]["energy_pj"]]
     assert match.key is not None
     assert energies[0] == pytest.approx(match.of_design["isaac32"].energy_pj)
-    lower = matched(HAND_MADE, "x", contenders[0], np.nextafter(0.5, 0), candidates, calibrations, judged_by=BY_TEST)
+    lower = matched(HAND_MADE, "x", reference, np.nextafter(0.5, 0), candidates, calibrations, judged_by=BY_TEST)
     assert lower.key is None
 
 
