@@ -15,7 +15,7 @@ import argparse
 from pathlib import Path
 
 import moco
-from moco.baselines import HAND_MADE, train_baselines
+from moco.baselines import HAND_MADE, recipes_of, train_baselines
 from moco.compare.comparison import baselines_file, compare
 from moco.compare.outputs import write_comparison
 from moco.compare.page import tables_of
@@ -41,7 +41,7 @@ def main() -> None:
     with progress_bar("baselines", "trainings") as bar:
         train_baselines(
             run.whole_data,
-            given.baseline or HAND_MADE,
+            recipes_of(run.whole_data, given.baseline or HAND_MADE),
             baselines_file(given.out),
             seeds=range(given.seeds),
             progress=bar.update,

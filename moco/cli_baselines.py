@@ -84,13 +84,7 @@ def baselines(
             recipes = tuned_recipes(data, recipes, tune, folder, n_jobs=jobs, progress=bar.update)
     with progress_bar("baselines", "trainings") as bar:
         results = train_baselines(
-            data,
-            list(recipes),
-            folder / "baselines.json",
-            seeds=range(seeds),
-            recipes=recipes,
-            n_jobs=jobs,
-            progress=bar.update,
+            data, recipes, folder / "baselines.json", seeds=range(seeds), n_jobs=jobs, progress=bar.update
         )
     rows = baseline_rows(results, data, constants)
     write_text_whole(folder / "baselines.csv", baselines_csv(rows))

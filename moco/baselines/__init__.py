@@ -4,7 +4,7 @@ from moco.baselines.catalogue import BASELINES, HAND_MADE, Baseline, find_baseli
 from moco.baselines.costs import BaselineCosts, baseline_costs, baseline_workload
 from moco.baselines.hand_made import HandMade, Structure
 from moco.baselines.results import BaselineResult, read_results
-from moco.baselines.train import train_baseline, train_baselines
+from moco.baselines.train import recipes_of, train_baseline, train_baselines
 
 __all__ = [
     "BASELINES",
@@ -18,6 +18,7 @@ __all__ = [
     "baseline_workload",
     "find_baseline",
     "read_results",
+    "recipes_of",
     "train_baseline",
     "train_baselines",
 ]

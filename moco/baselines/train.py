@@ -32,13 +32,10 @@ Key = tuple[str, int]
 
 def train_baselines(
     data: ClickLog,
-    names: Sequence[str] = HAND_MADE,
+    recipes: Mapping[str, BaselineRecipe],
     file: Path | None = None,
     *,
     seeds: Sequence[int] = (0, 1, 2),
-    settings: FinalSettings | None = None,
-    epochs: int | None = None,
-    recipes: Mapping[str, BaselineRecipe] | None = None,
     n_jobs: int | None = None,
     progress: Callable[[float, float], None] | None = None,
 ) -> list[BaselineResult]:
@@ -49,12 +46,9 @@ def train_baselines(
 
     Args:
         data: The click log.
-        names: Of the baselines.
+        recipes: By the baseline's name, as `recipes_of` gives them, or `tuned_recipes`.
         file: JSON file of results, made when it is not there; None keeps none.
         seeds: Of the trainings.
-        settings: Of every training; those of each baseline's recipe when left out.
-        epochs: Of every training in place of those of its settings.
-        recipes: In place of those of `recipes_of`, such as `tuned_recipes` gives.
         n_jobs: Processes; by default one a core.
         progress: Called with the number of trained networks, begun ones in part, and of all.
 
@@ -62,9 +56,8 @@ def train_baselines(
         The results by baseline and seed, in the order of both.
 
     Raises:
-        ValueError: A name is unknown, or the file holds something else, or results of other data or settings.
+        ValueError: The file holds something else, or results of other data or settings.
     """
-    recipes = recipes_of(data, names, settings=settings, epochs=epochs) if recipes is None else recipes
     wanted = [(name, seed) for name in recipes for seed in dict.fromkeys(seeds)]
     done = {(result.name, result.seed): result for result in (read_results(file, data) if file else [])}
     for name, seed in wanted:
@@ -92,9 +85,19 @@ def train_baselines(
 
 
 def recipes_of(
-    data: ClickLog, names: Sequence[str], *, settings: FinalSettings | None = None, epochs: int | None = None
+    data: ClickLog,
+    names: Sequence[str] = HAND_MADE,
+    *,
+    settings: FinalSettings | None = None,
+    epochs: int | None = None,
 ) -> dict[str, BaselineRecipe]:
-    """The recipe of each baseline for a data set; `settings` and `epochs` take the place of its own.
+    """The recipe of each baseline for a data set.
+
+    Args:
+        data: The click log.
+        names: Of the baselines.
+        settings: Of every training; those of each baseline's recipe when left out.
+        epochs: Of every training in place of those of its settings.
 
     Raises:
         ValueError: A name is unknown.

@@ -189,9 +189,8 @@ def test_seeds_repeat_and_differ() -> None:
 def test_trainings_are_kept_and_not_repeated(tmp_path: Path) -> None:
     file = tmp_path / "baselines.json"
     seen: list[tuple[float, float]] = []
-    first = train_baselines(
-        data(), ["LR", "FM"], file, seeds=(0, 1), settings=SHORT, n_jobs=1, progress=lambda *n: seen.append(n)
-    )
+    recipes = recipes_of(data(), ["LR", "FM"], settings=SHORT)
+    first = train_baselines(data(), recipes, file, seeds=(0, 1), n_jobs=1, progress=lambda *n: seen.append(n))
     assert [(one.name, one.seed) for one in first] == [("LR", 0), ("LR", 1), ("FM", 0), ("FM", 1)]
     assert seen[0] == (0, 4)
     assert seen[-1] == (4, 4)
@@ -201,10 +200,11 @@ def test_trainings_are_kept_and_not_repeated(tmp_path: Path) -> None:
     assert (first[3].test_auc, first[3].valid_logloss) == (plain.test.auc, plain.valid.logloss)
     assert first[3].rows_per_s > 0
 
+    of_fm = {"FM": recipes["FM"]}
     before = file.read_bytes()
-    assert train_baselines(data(), ["FM"], file, seeds=(1,), settings=SHORT, n_jobs=1) == [first[3]]
+    assert train_baselines(data(), of_fm, file, seeds=(1,), n_jobs=1) == [first[3]]
     assert file.read_bytes() == before
-    more = train_baselines(data(), ["FM"], file, seeds=(1, 2), settings=SHORT, n_jobs=1)
+    more = train_baselines(data(), of_fm, file, seeds=(1, 2), n_jobs=1)
     assert more[0] == first[3]
     assert len(read_results(file, data())) == 5
 
@@ -243,14 +243,14 @@ def test_results_of_something_else_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"holds results on data \w+ .*, this data is \w+"):
         read_results(file, data(0))
     with pytest.raises(ValueError, match="holds LR, seed 0, trained with other settings"):
-        train_baselines(data(), ["LR"], file, seeds=(0,), settings=SHORT)
+        train_baselines(data(), recipes_of(data(), ["LR"]), file, seeds=(0,))
     held = json.loads(file.read_text())
     del held["results"][0]["test_auc"]
     file.write_text(json.dumps(held))
     with pytest.raises(ValueError, match="does not hold results of baselines"):
         read_results(file, data())
     with pytest.raises(ValueError, match="unknown baseline 'nonesuch'"):
-        train_baselines(data(), ["nonesuch"])
+        recipes_of(data(), ["nonesuch"])
 
 
 def result(name: str, seed: int, test_auc: float = 0.75) -> BaselineResult:

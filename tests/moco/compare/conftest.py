@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from moco.baselines import train_baselines
+from moco.baselines import recipes_of, train_baselines
 from moco.codesign import CodesignStudy, codesign_space
 from moco.compare.judge import Judge, Plan
 from moco.compare.searches import Found, architecture_search, chip_search
@@ -41,7 +41,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         chosen = list(zip(("one", "two"), study.front(), strict=False))
         retrain(this.whole_data, chosen, this.folder / FOLDER, settings=FINAL, seeds=(0, 1), n_jobs=1)
         file = this.folder / "baselines" / "baselines.json"
-        train_baselines(this.whole_data, ("LR", "FM"), file, seeds=(0, 1), epochs=1, n_jobs=1)
+        recipes = recipes_of(this.whole_data, ("LR", "FM"), epochs=1)
+        train_baselines(this.whole_data, recipes, file, seeds=(0, 1), n_jobs=1)
         return this
 
 
