@@ -108,20 +108,24 @@ RECIPES = {
 }
 """Recipes by how the name of a data set begins."""
 
+MEDIUM = replace(MOVIELENS, supernet=TrainSettings(epochs=4), final=FinalSettings(epochs=4))
+
+SOME_ROWS = 250_000
 MANY_ROWS = 1_000_000
 
 
 def recipe_for(data: ClickLog) -> Recipe:
-    """The recipe of the data set's name; else one for small logs, or for logs of a million rows and more.
+    """The recipe of the data set's name; else one for small logs, for medium ones, or for a million rows and more.
 
-    Large logs take the widths of NASRec, larger batches, one epoch from scratch and little regularisation: there
-    embeddings overfit in a second epoch, not in the first.
+    Medium logs take the settings of small ones and fewer epochs, so that training has about as many steps. Large logs
+    take the widths of NASRec, larger batches, one epoch from scratch and little regularisation: there embeddings
+    overfit in a second epoch, not in the first.
     """
     for name, recipe in RECIPES.items():
         if data.name.lower().startswith(name):
             return recipe
     if len(data.train) < MANY_ROWS:
-        return MOVIELENS
+        return MOVIELENS if len(data.train) < SOME_ROWS else MEDIUM
     return Recipe(
         dense_dims=(16, 32, 64, 128, 256, 512, 768, 1024),
         sparse_dims=(16, 32, 48, 64),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from moco.data import CtrDataset, Rows, load_dataset
-from moco.recipes import MANY_ROWS, MOVIELENS, RECIPES, recipe_for
+from moco.recipes import MANY_ROWS, MOVIELENS, RECIPES, SOME_ROWS, recipe_for
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +32,18 @@ def test_the_name_chooses(log: CtrDataset, name: str, recipe: str) -> None:
 
 def test_else_the_number_of_rows_does(log: CtrDataset) -> None:
     assert recipe_for(log) is MOVIELENS
-    many = Rows(
-        ids=np.zeros((MANY_ROWS, len(log.categorical)), np.int32),
-        dense=np.zeros((MANY_ROWS, len(log.dense)), np.float32),
-        labels=np.zeros(MANY_ROWS, np.float32),
+    epochs = [recipe_for(log_of(log, n_rows)).final.epochs for n_rows in (SOME_ROWS - 1, SOME_ROWS, MANY_ROWS)]
+    assert epochs == [MOVIELENS.final.epochs, 4, 1]
+
+
+def log_of(log: CtrDataset, n_rows: int) -> CtrDataset:
+    """The log with so many train rows, all alike."""
+    rows = Rows(
+        ids=np.zeros((n_rows, len(log.categorical)), np.int32),
+        dense=np.zeros((n_rows, len(log.dense)), np.float32),
+        labels=np.zeros(n_rows, np.float32),
     )
-    assert recipe_for(dataclasses.replace(log, train=many)).final.epochs == 1
+    return dataclasses.replace(log, train=rows)
 
 
 @pytest.mark.parametrize(
