@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,6 +25,9 @@ PROBE_ROWS = 20_000
 MACS_OF_THE_REST = 20_000
 """Multiply-accumulates that take as long to train as all that does not grow with them, on one core: measured on
 MovieLens-100k in batches of 1,024, from 1 s an epoch at 2,000 to 24 s at 490,000."""
+
+N_LAST_ROUNDS = 3
+"""Rounds of work, of which the longest says how long the next will take."""
 
 LARGEST_SHARE = 1 / 3
 """Of the time of all networks that correct a supernet: one that takes more is left out where time is short."""
@@ -62,6 +65,14 @@ class Budget:
     def used_s(self) -> float:
         """Seconds used of it, at most all."""
         return self.total_s - max(self.left_s, 0.0)
+
+    def rounds(self, kept_s: float = 0.0) -> Iterator[None]:
+        """One round of work after another, while there is time for a next one and more than kept_s seconds are left."""
+        seconds = [0.0]
+        while self.left_s > max(kept_s, *seconds[-N_LAST_ROUNDS:]):
+            started_s = time.monotonic()
+            yield
+            seconds.append(time.monotonic() - started_s)
 
     @property
     def is_truth_over(self) -> bool:

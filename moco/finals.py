@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -47,9 +46,6 @@ SHORTER = 8
 CONFIRMING_SHARE = 0.25
 """Of the time for training from scratch, to train the best designs with further seeds."""
 
-N_LAST_ROUNDS = 3
-"""Rounds of such training, of which the longest says how long the next will take."""
-
 
 class Finals:
     """The final trainings of a run, kept in its folder.
@@ -78,11 +74,11 @@ class Finals:
             return
         reference = study.study.objectives[0].reference or max(design.logloss for design in designs)
         n_at_once = n_trained_at_once(self._run.settings.device)
-        rounds_s, at_first_s = [0.0], max(budget.left_s, 1.0)
+        at_first_s = max(budget.left_s, 1.0)
         with timed(self._run.folder, "from scratch"), progress_bar("training from scratch", "s") as bar:
             candidates = Candidates.of(study, designs, self._truths(study))
-            while budget.left_s > max(CONFIRMING_SHARE * at_first_s, *rounds_s[-N_LAST_ROUNDS:]):
-                started_s, haste = time.monotonic(), budget.left_s / at_first_s
+            for _ in budget.rounds(CONFIRMING_SHARE * at_first_s):
+                haste = budget.left_s / at_first_s
                 trained, tried = valid_logloss(self.from_scratch), valid_logloss(self.tried)
                 if self.short_settings is None:
                     promising = candidates.by_score(trained, tried, n_at_once, reference, haste)
@@ -94,21 +90,18 @@ class Finals:
                 if not promising:
                     break
                 self._train([(PROMISING, design) for design in promising], None)
-                rounds_s.append(time.monotonic() - started_s)
                 note = f"{len(trained) + len(promising)} designs trained, {len(tried)} shortly"
                 bar.update(budget.used_s, budget.total_s, note)
             self._confirm(designs, budget, n_at_once, bar)
 
     def _confirm(self, designs: Sequence[Design], budget: Budget, n_at_once: int, bar: Bar) -> None:
         """Trains the best designs with further seeds until each has enough, or time is over."""
-        rounds_s, n_again = [0.0], 0
-        while budget.left_s > max(rounds_s[-N_LAST_ROUNDS:]):
-            started_s = time.monotonic()
+        n_again = 0
+        for _ in budget.rounds():
             again, n_seeds = least_sure(designs, self.from_scratch, n_at_once)
             if not again:
                 break
             self._train([(PROMISING, design) for design in again], None, seed=self._run.settings.seed + n_seeds)
-            rounds_s.append(time.monotonic() - started_s)
             n_again += len(again)
             bar.update(budget.used_s, budget.total_s, f"{n_again} trainings of the best again")
 

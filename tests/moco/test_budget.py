@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,17 @@ def test_a_budget_counts_what_was_spent_before() -> None:
     assert Budget(0.1, {"supernet": 220.0}).is_search_over
     with pytest.raises(ValueError, match="hours must be above 0, got 0"):
         Budget(0)
+
+
+def test_rounds_end_where_the_next_would_not_fit() -> None:
+    budget = Budget(1 / 3600)  # a second
+    n_rounds = 0
+    for _ in budget.rounds():
+        time.sleep(0.4)
+        n_rounds += 1
+    assert n_rounds == 2  # .2 s are left then
+    assert budget.left_s > 0
+    assert list(budget.rounds(kept_s=0.9)) == []
 
 
 def test_time_of_training_grows_with_macs() -> None:
