@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 N_TRIED = 4
 """Designs that are trained shortly for each that is trained to the end."""
 
-SHORTER = 8
+SHORTER = 16
 """A short training's part of the epochs of a whole one."""
 
 CONFIRMING_SHARE = 0.25
@@ -119,7 +119,7 @@ class Finals:
 
     @property
     def short_settings(self) -> FinalSettings | None:
-        """Of a short training: the whole schedule in an eighth of the epochs; None where there are not as many."""
+        """Of a short training: the whole schedule in a sixteenth of the epochs; None where there are not as many."""
         epochs = self._run.recipe.final.epochs // SHORTER
         return replace(self._run.recipe.final, epochs=epochs) if epochs > 0 else None
 

@@ -34,7 +34,7 @@ MOVIELENS = Recipe(
     dense_dims=(16, 32, 64, 128),
     sparse_dims=(4, 8, 16),
     supernet=TrainSettings(),
-    final=FinalSettings(),
+    final=FinalSettings(epochs=16),
     n_trials=600,
     n_checked=8,
 )

@@ -75,11 +75,15 @@ before the embeddings have grown; FinalMLP takes all of it, and more epochs. DNN
 of DeepFM. LR and FM have no layer that would undo a small scale of the embeddings, and so much smaller penalties."""
 
 SMALL_FINAL = FinalSettings(
-    epochs=8, batch_size=1024, learning_rate=1e-3, embedding_l2=0.01, embedding_dropout=0.0, average_share=0.0
+    epochs=16, batch_size=1024, learning_rate=3e-3, embedding_l2=0.01, embedding_dropout=0.0, average_share=0.1
 )
-SMALL = Fit(0.01, 0.3)
-SMALL_SHALLOW = Fit(1e-4, learning_rate=1e-2)
-"""Of LR and FM."""
+SMALL = Fit(0.01, 0.3, 3e-3)
+SMALL_OTHERS = {
+    "LR": Fit(1e-4, learning_rate=1e-2),
+    "FM": Fit(1e-4, learning_rate=1e-2),
+    "FinalMLP": replace(SMALL, epochs=24),
+}
+"""LR and FM have no dropout and want small penalties here too; FinalMLP learns slowly here too."""
 
 LARGE_FINAL = FinalSettings(
     epochs=1, batch_size=4096, learning_rate=1e-3, embedding_l2=0.0, embedding_dropout=0.0, average_share=0.0
@@ -98,7 +102,7 @@ def baseline_recipe(name: str, data: ClickLog) -> BaselineRecipe:
     if data.name.lower().startswith("frappe"):
         return fitted(network, FRAPPE_FINAL, FRAPPE[name])
     if len(data.train) < MANY_ROWS:
-        return fitted(network, SMALL_FINAL, SMALL if isinstance(network, DeepStructure) else SMALL_SHALLOW)
+        return fitted(network, SMALL_FINAL, SMALL_OTHERS.get(name, SMALL))
     return BaselineRecipe(network=network, final=LARGE_FINAL)
 
 
