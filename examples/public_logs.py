@@ -59,6 +59,7 @@ def main(description: str | None, dataset: str, published: Sequence[Published], 
             path=str(given.path.expanduser().resolve()),
             options=options,
             search_rows=given.search_rows,
+            space="nasrec-full",
         )
         study = moco.run(given.out, settings, moco.SearchSettings(), n_trials=trials)
     except (ValueError, OSError) as error:

@@ -46,7 +46,14 @@ app.add_typer(cli_data.app)
 app.add_typer(cli_studies.app)
 
 Out = Annotated[Path | None, typer.Option(help="Folder of the run; runs/DATASET when left out.")]
-SpaceKind = Annotated[str, typer.Option("--space", help="nasrec-full or nasrec-small.")]
+SpaceKind = Annotated[
+    str | None,
+    typer.Option(
+        "--space",
+        help="nasrec-full, nasrec-small, or nasrec-flat, whose networks read all embeddings side by side as well; "
+        "nasrec-flat for a log without numeric fields and nasrec-full for others when left out.",
+    ),
+]
 SearchRows = Annotated[
     int | None,
     typer.Option(help="Of criteo, avazu and kdd2012: rows that supernet and search see; all when left out."),
@@ -77,7 +84,7 @@ def run(
     out: Out = None,
     trials: Trials = None,
     epochs: Epochs = None,
-    space: SpaceKind = "nasrec-full",
+    space: SpaceKind = None,
     population: Population = 50,
     engine: Engine = "surrogate",
     calibration: CalibrationName = "isaac32",
@@ -145,7 +152,7 @@ def train(
     *,
     out: Out = None,
     epochs: Epochs = None,
-    space: SpaceKind = "nasrec-full",
+    space: SpaceKind = None,
     label: Label = None,
     categorical: Categorical = None,
     numeric: Numeric = None,

@@ -56,7 +56,7 @@ N_REFERENCE_DESIGNS = 2000
 
 def codesign_space(
     data: ClickLog,
-    kind: str = "nasrec-full",
+    kind: str | None = None,
     *,
     n_blocks: int = 7,
     dense_dims: Sequence[int] | None = None,
@@ -69,7 +69,8 @@ def codesign_space(
 
     Args:
         data: Its numbers of fields shape the networks.
-        kind: "nasrec-full" or "nasrec-small".
+        kind: "nasrec-full", "nasrec-small" or "nasrec-flat"; "nasrec-flat" for data without dense fields and
+            "nasrec-full" for others when left out.
         n_blocks: Blocks of every network.
         dense_dims: Widths to choose from; by default those of the data set's recipe.
         sparse_dims: Numbers of rows to choose from; likewise.
@@ -84,7 +85,7 @@ def codesign_space(
     """
     recipe = recipe_for(data)
     network = nasrec_space(
-        kind,
+        kind or ("nasrec-full" if data.dense else "nasrec-flat"),
         n_dense=len(data.dense),
         n_sparse=len(data.categorical),
         n_blocks=n_blocks,

@@ -78,7 +78,7 @@ def known_networks(space: NasrecSpace) -> dict[str, Architecture]:
             chains["autoint"] = [attention, replace(attention, sparse_inputs=(1,))]
         for name, blocks in chains.items():
             if len(blocks) <= space.n_blocks:
-                networks[f"{name}, {size}"] = Architecture(blocks=tuple(blocks), embedding_dim=space.embedding_dim)
+                networks[f"{name}, {size}"] = space.architecture(blocks)
     return networks
 
 

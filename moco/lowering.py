@@ -58,7 +58,7 @@ def lower(
         return graph.add(name, Kind.ELEMENTWISE, 0, 0, 0, waits_for=waits_for, function="add")
 
     embedding = graph.add("embedding", Kind.LOOKUP, int(sum(cardinalities)), width, n_sparse)
-    dense_out, sparse_out = [join("input")], [embedding]
+    dense_out, sparse_out = [join("input", *([embedding] if networks.has_flat_input else []))], [embedding]
     for index in range(networks.n_blocks):
         name = f"b{index + 1}."
         operator, sparse_operator = networks.dense_operator[:, index], networks.sparse_operator[:, index]

@@ -29,7 +29,7 @@ class RunSettings:
             of a public log are limited to max_table_rows in the search alone; designs are costed and trained with full
             tables.
         search_rows: Of a public log: rows that supernet and search see; all that are read when left out.
-        space: "nasrec-full" or "nasrec-small".
+        space: Kind of the space; what `moco.codesign_space` takes for the data when left out.
         n_epochs: Of supernet training; None takes the data set's recipe.
         seed: Of data splits, training and search.
         device: "cpu", "auto", or another that torch knows, for training.
@@ -39,7 +39,7 @@ class RunSettings:
     path: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     search_rows: int | None = None
-    space: str = "nasrec-full"
+    space: str | None = None
     n_epochs: int | None = None
     seed: int = 0
     device: str = "cpu"

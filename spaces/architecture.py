@@ -1,8 +1,9 @@
 """Networks of the NASRec space as data: one network for people, a batch of networks as arrays.
 
-A network is a chain of blocks. Node 0 is the input: the dense fields (one vector) and the embedded categorical
-fields (one row of `embedding_dim` numbers each). Block b = 1, 2, ... reads any earlier nodes and gives one dense
-vector and one set of sparse rows. The head reads the last block.
+A network is a chain of blocks. Node 0 is the input: the dense fields (one vector; with `has_flat_input` all embeddings
+side by side behind them) and the embedded categorical fields (one row of `embedding_dim` numbers each). Block
+b = 1, 2, ... reads any earlier nodes and gives one dense vector and one set of sparse rows. The head reads the last
+block.
 
 Source: NASRec (Zhang et al., WWW 2023, arXiv 2207.07187).
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -95,15 +96,19 @@ class Architecture:
     Attributes:
         blocks: Block b (1-based) may read nodes 0 to b - 1.
         embedding_dim: Width of every embedding row.
+        has_flat_input: Whether node 0's dense output is all embedding rows side by side, after the dense fields.
     """
 
     blocks: tuple[Block, ...]
     embedding_dim: int = 16
+    has_flat_input: bool = False
 
     def __post_init__(self) -> None:
         if not self.blocks:
             raise ValueError("an architecture needs at least one block, got none")
         _check_whole("embedding_dim", self.embedding_dim, at_least=1)
+        if not isinstance(self.has_flat_input, bool):
+            raise ValueError(f"has_flat_input must be true or false, got {self.has_flat_input!r}")
         for number, block in enumerate(self.blocks, start=1):
             nodes = (*block.dense_inputs, *block.sparse_inputs, block.left, block.right)
             if max(nodes) >= number:
@@ -127,7 +132,11 @@ class Architecture:
                     raise ValueError(f"block {number} of the architecture has unknown entries {unknown}")
                 inputs = {name: tuple(entry[name]) for name in ("dense_inputs", "sparse_inputs")}
                 blocks.append(Block(**{**entry, **inputs}))
-            return Architecture(blocks=tuple(blocks), embedding_dim=data["embedding_dim"])
+            return Architecture(
+                blocks=tuple(blocks),
+                embedding_dim=data["embedding_dim"],
+                has_flat_input=data.get("has_flat_input", False),
+            )
         except (KeyError, TypeError) as error:
             raise ValueError(f"this is not an architecture: entry missing or of the wrong type ({error})") from error
 
@@ -159,6 +168,7 @@ class ArchitectureBatch:
         has_fm: (B, L).
         dense_bits: (B, L) weight bits, and likewise the other three.
         embedding_dim: Width of every embedding row, the same for all.
+        has_flat_input: As in `Architecture`, the same for all.
     """
 
     dense_operator: NDArray[np.int64]
@@ -176,6 +186,7 @@ class ArchitectureBatch:
     dense_to_sparse_bits: NDArray[np.int64]
     fm_bits: NDArray[np.int64]
     embedding_dim: int = 16
+    has_flat_input: bool = False
 
     def __post_init__(self) -> None:
         for name in BLOCK_FIELDS:
@@ -195,9 +206,7 @@ class ArchitectureBatch:
     def take(self, rows: ArrayLike) -> ArchitectureBatch:
         """The networks of the given rows, as a batch."""
         index = np.asarray(rows)
-        return ArchitectureBatch(
-            **{name: getattr(self, name)[index] for name in BLOCK_FIELDS}, embedding_dim=self.embedding_dim
-        )
+        return replace(self, **{name: getattr(self, name)[index] for name in BLOCK_FIELDS})
 
     def __getitem__(self, row: int) -> Architecture:
         blocks = []
@@ -208,19 +217,21 @@ class ArchitectureBatch:
             values["dense_inputs"] = nodes_of_mask(values["dense_inputs"])
             values["sparse_inputs"] = nodes_of_mask(values["sparse_inputs"])
             blocks.append(Block(**values))
-        return Architecture(blocks=tuple(blocks), embedding_dim=self.embedding_dim)
+        return Architecture(blocks=tuple(blocks), embedding_dim=self.embedding_dim, has_flat_input=self.has_flat_input)
 
     def __iter__(self) -> Iterator[Architecture]:
         return (self[row] for row in range(len(self)))
 
     @staticmethod
     def of(architectures: Sequence[Architecture]) -> ArchitectureBatch:
-        """A batch of networks with equal numbers of blocks and embedding widths; ValueError when they differ."""
-        shapes = {(len(architecture.blocks), architecture.embedding_dim) for architecture in architectures}
+        """A batch of networks; ValueError when their numbers of blocks, embedding widths or inputs differ."""
+        shapes = {(len(one.blocks), one.embedding_dim, one.has_flat_input) for one in architectures}
         if len(shapes) != 1:
             raise ValueError(
-                f"a batch needs networks of one number of blocks and one embedding_dim, got {sorted(shapes)}"
+                "a batch needs networks of one number of blocks, one embedding_dim and one has_flat_input, got "
+                f"{sorted(shapes)}"
             )
+        ((_, embedding_dim, has_flat_input),) = shapes
         columns: dict[str, Any] = {}
         for name in BLOCK_FIELDS:
             values = [[getattr(block, name) for block in architecture.blocks] for architecture in architectures]
@@ -231,7 +242,7 @@ class ArchitectureBatch:
             elif name in ("dense_inputs", "sparse_inputs"):
                 values = [[mask_of_nodes(value) for value in row] for row in values]
             columns[name] = np.array(values, dtype=bool if name.startswith("has_") else np.int64)
-        return ArchitectureBatch(**columns, embedding_dim=architectures[0].embedding_dim)
+        return ArchitectureBatch(**columns, embedding_dim=embedding_dim, has_flat_input=has_flat_input)
 
 
 BLOCK_FIELDS = tuple(field.name for field in fields(Block))

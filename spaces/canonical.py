@@ -27,7 +27,7 @@ from spaces.architecture import (
     Block,
 )
 from spaces.liveness import Liveness, liveness
-from spaces.shapes import widths
+from spaces.shapes import input_width, widths
 
 NEUTRAL = Block(
     dense_operator="fc",
@@ -49,8 +49,8 @@ def canonical_networks(
 
     Args:
         networks: B networks.
-        n_dense: Dense fields of the data. With none, node 0 has no dense output, so reading it beside others changes
-            nothing, and a layer on it alone has no weights.
+        n_dense: Dense fields of the data. With none, node 0 has no dense output unless it is the embeddings, so reading
+            it beside others changes nothing, and a layer on it alone has no weights.
         n_sparse: Categorical fields of the data.
         neutral: What a part that changes nothing is set to; it reads node 0 only.
     """
@@ -67,7 +67,7 @@ def canonical_networks(
         values[name] = _renumbered_masks(values[name], new_node)
     for name in ("left", "right"):
         values[name] = np.take_along_axis(new_node, values[name], axis=1)
-    if n_dense == 0:
+    if input_width(networks, n_dense, n_sparse) == 0:
         inputs = values["dense_inputs"]
         values["dense_inputs"] = np.where(inputs > 1, inputs & ~1, inputs)
     is_sum = values["dense_operator"] == SUM  # a sum does not know left from right

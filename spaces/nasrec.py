@@ -8,7 +8,7 @@ earlier nodes, so every genome is a legal network.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from typing import Any
@@ -37,8 +37,16 @@ WEIGHT_BITS = (4, 8)
 NETWORK_SPACES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "nasrec-full": (("fc", "dot-product", "gating", "sum"), ("efc", "attention")),
     "nasrec-small": (("fc", "dot-product"), ("efc",)),
+    "nasrec-flat": (("fc", "dot-product", "gating", "sum"), ("efc", "attention")),
 }
 """Dense and sparse operators of each space."""
+
+FLAT_SPACES = ("nasrec-flat",)
+"""Spaces whose networks read all embeddings side by side as node 0's dense output, after the dense fields.
+
+In NASRec it is the dense fields alone. A log without any has no deep part on its fields then, as DNN or DeepFM have:
+what is dense begins with a factorisation machine or a dot product.
+"""
 
 _ORDERED_FIELDS = frozenset({"dense_dim", "sparse_dim", "dense_bits", "sparse_bits", "dense_to_sparse_bits", "fm_bits"})
 
@@ -59,6 +67,7 @@ class NasrecSpace(Space):
         embedding_dim: Width of every embedding row.
         n_dense: Dense fields of the data.
         n_sparse: Categorical fields of the data.
+        has_flat_input: Of every network; see `Architecture`.
     """
 
     n_blocks: int
@@ -70,6 +79,7 @@ class NasrecSpace(Space):
     embedding_dim: int
     n_dense: int
     n_sparse: int
+    has_flat_input: bool = False
 
     @cached_property
     def _codes(self) -> tuple[NDArray[np.int64], ...]:
@@ -78,6 +88,15 @@ class NasrecSpace(Space):
             np.array([_code(block.name.partition(".")[2], choice) for choice in block.choices], dtype=np.int64)
             for block in self.blocks
         )
+
+    def architecture(self, blocks: Sequence[Block]) -> Architecture:
+        """A network of these blocks, with what all networks of the space have alike."""
+        return Architecture(blocks=tuple(blocks), embedding_dim=self.embedding_dim, has_flat_input=self.has_flat_input)
+
+    @property
+    def input_width(self) -> int:
+        """Width of node 0's dense output."""
+        return self.n_dense + self.n_sparse * self.embedding_dim * self.has_flat_input
 
     def networks(self, genomes: ArrayLike) -> ArchitectureBatch:
         """The networks of (B, P) genomes; columns of their arrays are contiguous in memory."""
@@ -90,7 +109,7 @@ class NasrecSpace(Space):
             name: np.array(by_block[:, index], dtype=bool if name.startswith("has_") else np.int64).T
             for index, name in enumerate(BLOCK_FIELDS)
         }
-        return ArchitectureBatch(**arrays, embedding_dim=self.embedding_dim)
+        return ArchitectureBatch(**arrays, embedding_dim=self.embedding_dim, has_flat_input=self.has_flat_input)
 
     def genomes(self, networks: ArchitectureBatch) -> Genomes:
         """(B, P) genomes of networks; ValueError names the first choice that the space does not have."""
@@ -98,6 +117,11 @@ class NasrecSpace(Space):
             raise ValueError(
                 f"space {self.name!r} has networks of {self.n_blocks} blocks and embedding_dim {self.embedding_dim}, "
                 f"got {networks.n_blocks} blocks and embedding_dim {networks.embedding_dim}"
+            )
+        if networks.has_flat_input != self.has_flat_input:
+            raise ValueError(
+                f"space {self.name!r} has networks with has_flat_input {self.has_flat_input}, got "
+                f"{networks.has_flat_input}"
             )
         by_block = np.stack([getattr(networks, name).astype(np.int64) for name in BLOCK_FIELDS], axis=2)
         values = by_block.reshape(len(networks), len(self.blocks))
@@ -127,7 +151,7 @@ class NasrecSpace(Space):
                     f"space {self.name!r} has networks of {self.n_blocks} blocks, got one of {len(architecture.blocks)}"
                 )
             dead = [self.neutral_block] * (self.n_blocks - len(architecture.blocks))
-            padded.append(Architecture(blocks=(*first, *dead, last), embedding_dim=architecture.embedding_dim))
+            padded.append(replace(architecture, blocks=(*first, *dead, last)))
         return self.genomes(ArchitectureBatch.of(padded)) if padded else np.empty((0, len(self.blocks)), dtype=np.int64)
 
     @property
@@ -187,7 +211,7 @@ def nasrec_space(
     """A NASRec space for data with n_dense dense and n_sparse categorical fields.
 
     Args:
-        kind: "nasrec-full" or "nasrec-small".
+        kind: "nasrec-full", "nasrec-small" or "nasrec-flat".
         n_dense: Dense fields, 0 or more.
         n_sparse: Categorical fields, 1 or more.
         n_blocks: Blocks of every network, 1 to 30.
@@ -249,6 +273,7 @@ def nasrec_space(
         embedding_dim=embedding_dim,
         n_dense=n_dense,
         n_sparse=n_sparse,
+        has_flat_input=kind in FLAT_SPACES,
     )
 
 

@@ -24,6 +24,7 @@ from spaces.architecture import (
     HEAD_BITS,
     MERGER_ROWS,
     SUM,
+    Architecture,
     ArchitectureBatch,
 )
 from spaces.liveness import Liveness, everything, liveness, reads
@@ -87,7 +88,7 @@ def widths(networks: ArchitectureBatch, n_dense: int, n_sparse: int) -> Widths:
     n_networks, n_blocks = networks.dense_operator.shape
     dense = np.empty((n_networks, n_blocks + 1), dtype=np.int64)
     sparse = np.empty_like(dense)
-    dense[:, 0], sparse[:, 0] = n_dense, n_sparse
+    dense[:, 0], sparse[:, 0] = input_width(networks, n_dense, n_sparse), n_sparse
     dense[:, 1:] = networks.dense_dim
     sparse[:, 1:] = networks.sparse_dim + MERGER_ROWS * networks.has_dense_to_sparse
     dense_in = np.zeros((n_networks, n_blocks), dtype=np.int64)
@@ -107,6 +108,11 @@ def widths(networks: ArchitectureBatch, n_dense: int, n_sparse: int) -> Widths:
         dot_rows=dot_product_rows(networks.dense_dim),
         head_in=dense[:, -1] + sparse[:, -1] * networks.embedding_dim,
     )
+
+
+def input_width(networks: Architecture | ArchitectureBatch, n_dense: int, n_sparse: int) -> int:
+    """Width of node 0's dense output."""
+    return n_dense + n_sparse * networks.embedding_dim * networks.has_flat_input
 
 
 def dot_product_rows(dense_dim: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -58,8 +58,11 @@ class _Writer:
             if isinstance(network, PrunedNetwork)
             else Layers(graph, network.weights, self._width, ids)
         )
-        self._dense = {0: Value(dense, n_dense)}
         self._rows = {0: Value(rows, n_fields)}
+        inputs = [Value(dense, n_dense)]
+        if network.architecture.has_flat_input:
+            inputs.append(self._layers.reshaped(self._rows[0], (n_fields * self._width,), "flat_input"))
+        self._dense = {0: self._layers.concatenated(inputs, "dense_input")}
         self._dense_operator: dict[int, Value] = {}
         self._sparse: dict[int, list[Value]] = {}
         self._joined_dense: dict[tuple[int, ...], Value] = {}

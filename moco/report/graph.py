@@ -139,8 +139,11 @@ def drawing_of(architecture: Architecture, n_dense: int, n_sparse: int) -> Drawi
     head = len(shown) + 1
     drawing = Drawing()
     width = architecture.embedding_dim
-    if n_dense > 0 and live.dense_node[0, 0]:
-        drawing.boxes[0, DENSE] = ("input", f"{n_dense} dense fields")
+    n_inputs = int(size.dense[0, 0])
+    if n_inputs > 0 and live.dense_node[0, 0]:
+        fields = [f"{n_dense} dense fields"] if n_dense > 0 else []
+        flat = [f"{n_sparse} x {width} embedded"] if architecture.has_flat_input else []
+        drawing.boxes[0, DENSE] = ("input", *fields, *flat)
     if live.sparse_node[0, 0]:
         drawing.boxes[0, SPARSE] = ("input", f"{n_sparse} embeddings", f"of {width}")
 
@@ -152,7 +155,7 @@ def drawing_of(architecture: Architecture, n_dense: int, n_sparse: int) -> Drawi
     for index in shown:
         block, name, place = architecture.blocks[index], f"b{index + 1}", column[index + 1]
         if live.dense_operator[0, index]:
-            operator = f"{name} · {_DENSE_NAMES[block.dense_operator]}{_operands(block, n_dense)}"
+            operator = f"{name} · {_DENSE_NAMES[block.dense_operator]}{_operands(block, n_inputs)}"
             weights = weights_text(index, _DENSE_PRODUCTS)
             drawing.boxes[place, DENSE] = (operator, f"{block.dense_dim} wide", weights)
             if live.reads_dense_inputs[0, index]:
@@ -178,9 +181,9 @@ def drawing_of(architecture: Architecture, n_dense: int, n_sparse: int) -> Drawi
     return drawing
 
 
-def _operands(block: Block, n_dense: int) -> str:
-    """What gating and sum do with their two inputs; node 0 is x, or 0 for data without dense fields."""
-    left, right = (f"b{node}" if node else "x" if n_dense else "0" for node in (block.left, block.right))
+def _operands(block: Block, n_inputs: int) -> str:
+    """What gating and sum do with their two inputs; node 0 is x, or 0 where its dense output has no width."""
+    left, right = (f"b{node}" if node else "x" if n_inputs else "0" for node in (block.left, block.right))
     return {"gating": f"\nσ({left}) × {right}", "sum": f"\n{left} + {right}"}.get(block.dense_operator, "")
 
 

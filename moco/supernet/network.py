@@ -220,7 +220,7 @@ def _shared_layers(space: NasrecSpace) -> Iterator[tuple[str, int, list[tuple[st
     width, dense_dim, sparse_dim = space.embedding_dim, max(space.dense_dims), max(space.sparse_dims)
     n_rows = round(math.sqrt(2 * dense_dim))
     merged = MERGER_ROWS * width
-    dense_slots, sparse_slots = [("from0", space.n_dense)], [("from0", space.n_sparse)]
+    dense_slots, sparse_slots = [("from0", space.input_width)], [("from0", space.n_sparse)]
     for number in range(1, space.n_blocks + 1):
         name = f"b{number}"
         pair = [("", max(n for _, n in dense_slots))]

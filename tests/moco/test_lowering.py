@@ -13,10 +13,11 @@ from spaces import ArchitectureBatch, NasrecSpace, from_compact, macs, nasrec_sp
 
 CARDINALITIES = (7, 100, 3, 40)
 SPACES = {
-    n_dense: nasrec_space(
-        n_dense=n_dense, n_sparse=4, n_blocks=4, dense_dims=(16, 32, 128), sparse_dims=(4, 8), weight_bits=(4, 8)
+    (n_dense, kind): nasrec_space(
+        kind, n_dense=n_dense, n_sparse=4, n_blocks=4, dense_dims=(16, 32, 128), sparse_dims=(4, 8), weight_bits=(4, 8)
     )
     for n_dense in (0, 13)
+    for kind in ("nasrec-full", "nasrec-flat")
 }
 
 
@@ -24,20 +25,20 @@ def random_networks(space: NasrecSpace, seed: int, n: int) -> ArchitectureBatch:
     return space.networks(space.sample(np.random.default_rng(seed), n))
 
 
-@given(st.sampled_from((0, 13)), st.integers(0, 2**32))
+@given(st.sampled_from(sorted(SPACES)), st.integers(0, 2**32))
 @settings(max_examples=20, deadline=None)
-def test_products_are_the_networks_multiply_accumulates(n_dense: int, seed: int) -> None:
-    networks = random_networks(SPACES[n_dense], seed, 20)
+def test_products_are_the_networks_multiply_accumulates(which: tuple[int, str], seed: int) -> None:
+    n_dense, networks = which[0], random_networks(SPACES[which], seed, 20)
     workload = lower(networks, n_dense, CARDINALITIES)
     is_product = np.array([kind in (Kind.MVM, Kind.PRODUCT) for kind in workload.kinds])
     work = workload.in_features * workload.out_features * workload.n_vectors
     assert (work[:, is_product].sum(axis=1) == macs(networks, n_dense, len(CARDINALITIES))).all()
 
 
-@given(st.sampled_from((0, 13)), st.integers(0, 2**32))
+@given(st.sampled_from(sorted(SPACES)), st.integers(0, 2**32))
 @settings(max_examples=20, deadline=None)
-def test_dead_parts_cost_nothing(n_dense: int, seed: int) -> None:
-    space = SPACES[n_dense]
+def test_dead_parts_cost_nothing(which: tuple[int, str], seed: int) -> None:
+    n_dense, space = which[0], SPACES[which]
     genomes = space.sample(np.random.default_rng(seed), 20)
     with_dead, without = (
         estimate(lower(space.networks(each), n_dense, CARDINALITIES), ISAAC)
@@ -50,7 +51,7 @@ def test_dead_parts_cost_nothing(n_dense: int, seed: int) -> None:
 @given(st.integers(0, 2**32))
 @settings(max_examples=10, deadline=None)
 def test_a_batch_is_its_networks(seed: int) -> None:
-    networks = random_networks(SPACES[13], seed, 5)
+    networks = random_networks(SPACES[13, "nasrec-full"], seed, 5)
     together = estimate(lower(networks, 13, CARDINALITIES), ISAAC)
     for row, architecture in enumerate(networks):
         alone = estimate(lower(ArchitectureBatch.of([architecture]), 13, CARDINALITIES), ISAAC)

@@ -94,12 +94,13 @@ def test_a_block_names_its_fault(changes: dict[str, Any], message: str) -> None:
         (lambda: Architecture.from_json("[]"), "not an architecture: entry missing or of the wrong type"),
         (lambda: Architecture.from_json('{"blocks": [{}], "embedding_dim": 8}'), "entry missing.*dense_inputs"),
         (lambda: Architecture.from_json('{"blocks": [{"depth": 1}]}'), r"block 1 .* unknown entries \['depth'\]"),
+        (lambda: Architecture(blocks=(BLOCK,), has_flat_input=1), "has_flat_input must be true or false, got 1"),
         (lambda: Architecture.from_json('{"blocks": []}'), "entry missing or of the wrong type .*'embedding_dim'"),
         (
             lambda: ArchitectureBatch.of([NETWORK, Architecture(blocks=(BLOCK,), embedding_dim=8)]),
-            r"one number of blocks and one embedding_dim, got \[\(1, 8\), \(2, 8\)\]",
+            r"one embedding_dim and one has_flat_input, got \[\(1, 8, False\), \(2, 8, False\)\]",
         ),
-        (lambda: ArchitectureBatch.of([]), r"one number of blocks and one embedding_dim, got \[\]"),
+        (lambda: ArchitectureBatch.of([]), r"one embedding_dim and one has_flat_input, got \[\]"),
         (
             lambda: replace(ArchitectureBatch.of([NETWORK]), left=np.zeros((1, 3), dtype=np.int64)),
             r"left must have shape \(B, L\) = \(1, 2\), got \(1, 3\)",

@@ -45,6 +45,10 @@ SPACES = {
     "one block, no dense fields": nasrec_space(n_dense=0, n_blocks=1, weight_bits=(4, 8), **EDGES),
     "two blocks": nasrec_space(n_dense=3, n_blocks=2, weight_bits=(4, 8), **EDGES),
     "two blocks, no dense fields": nasrec_space(n_dense=0, n_blocks=2, weight_bits=(4, 8), **EDGES),
+    "flat": nasrec_space("nasrec-flat", n_dense=13, n_sparse=26, weight_bits=(4, 8)),
+    "flat, no dense fields": nasrec_space("nasrec-flat", n_dense=0, n_sparse=10, weight_bits=(4, 8)),
+    "flat edges, no dense fields": nasrec_space("nasrec-flat", n_dense=0, n_blocks=3, weight_bits=(4, 8), **EDGES),
+    "flat, one block": nasrec_space("nasrec-flat", n_dense=2, n_blocks=1, weight_bits=(4, 8), **EDGES),
     "eleven blocks": nasrec_space(n_dense=1, n_blocks=11, **EDGES),
 }
 
@@ -86,7 +90,8 @@ class Reading:
     def dense(self, node: int) -> int:
         """Width of a node's dense output; reads what it needs."""
         if node == 0:
-            return self.space.n_dense
+            n_flat = self.space.n_sparse * self.width if self.space.name == "nasrec-flat" else 0
+            return self.space.n_dense + n_flat
         dim = self.choice(node, "dense_dim")
         if ("dense", node) not in self.parts:
             self.parts["dense", node] = None

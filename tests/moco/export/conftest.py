@@ -38,8 +38,9 @@ def _one_thread() -> Iterator[None]:
 
 
 @cache
-def space_of(n_dense: int, n_sparse: int) -> NasrecSpace:
+def space_of(n_dense: int, n_sparse: int, is_flat: bool) -> NasrecSpace:
     return nasrec_space(
+        "nasrec-flat" if is_flat else "nasrec-full",
         n_dense=n_dense,
         n_sparse=n_sparse,
         n_blocks=5,
@@ -55,7 +56,8 @@ class Maker:
     """Makes networks, designs and exports for data of any shape."""
 
     def architectures(self, n_dense: int, n_sparse: int, seed: int, n: int = 1) -> list[Architecture]:
-        space = space_of(n_dense, n_sparse)
+        """Networks of odd seeds have a flat input."""
+        space = space_of(n_dense, n_sparse, seed % 2 == 1)
         return list(space.networks(space.sample(np.random.default_rng(seed), n)))
 
     def network(

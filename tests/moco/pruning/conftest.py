@@ -71,9 +71,10 @@ def start(data: CtrDataset, design: Design) -> PruningStart:
 
 
 @cache
-def space_of(n_dense: int) -> NasrecSpace:
+def space_of(n_dense: int, is_flat: bool) -> NasrecSpace:
     """With widths equal to the embedding's and to a merger's 64 numbers, where projections are left out."""
     return nasrec_space(
+        "nasrec-flat" if is_flat else "nasrec-full",
         n_dense=n_dense,
         n_sparse=len(CARDINALITIES),
         n_blocks=4,
@@ -85,7 +86,8 @@ def space_of(n_dense: int) -> NasrecSpace:
 
 
 def random_networks(n_dense: int, seed: int, n: int = 1) -> ArchitectureBatch:
-    space = space_of(n_dense)
+    """Those of odd seeds have a flat input."""
+    space = space_of(n_dense, seed % 2 == 1)
     return space.networks(space.sample(np.random.default_rng(seed), n))
 
 

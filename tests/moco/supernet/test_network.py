@@ -22,8 +22,9 @@ N_ROWS = 6
 
 
 @cache
-def space_of(n_dense: int) -> NasrecSpace:
+def space_of(n_dense: int, is_flat: bool = False) -> NasrecSpace:
     return nasrec_space(
+        "nasrec-flat" if is_flat else "nasrec-full",
         n_dense=n_dense,
         n_sparse=len(CARDINALITIES),
         n_blocks=5,
@@ -35,9 +36,9 @@ def space_of(n_dense: int) -> NasrecSpace:
 
 
 @cache
-def supernet_of(n_dense: int) -> Supernet:
+def supernet_of(n_dense: int, is_flat: bool = False) -> Supernet:
     """A supernet whose biases and norms are random too, so that a wrong slice of them shows."""
-    supernet = Supernet(space_of(n_dense), CARDINALITIES, seed=3)
+    supernet = Supernet(space_of(n_dense, is_flat), CARDINALITIES, seed=3)
     generator = torch.Generator().manual_seed(4)
     with torch.no_grad():
         for name, parameter in supernet.weights.items():
@@ -52,18 +53,18 @@ def rows_of(n_dense: int, n_rows: int = N_ROWS, seed: int = 0) -> tuple[Tensor, 
     return torch.from_numpy(ids), torch.from_numpy(rng.standard_normal((n_rows, n_dense)).astype(np.float32))
 
 
-def random_networks(n_dense: int, seed: int, n: int = 1) -> ArchitectureBatch:
-    space = space_of(n_dense)
+def random_networks(n_dense: int, seed: int, n: int = 1, is_flat: bool = False) -> ArchitectureBatch:
+    space = space_of(n_dense, is_flat)
     return space.networks(space.sample(np.random.default_rng(seed), n))
 
 
-cases = given(n_dense=st.sampled_from([0, 1, 3, 8]), seed=st.integers(0, 10_000))
+cases = given(n_dense=st.sampled_from([0, 1, 3, 8]), seed=st.integers(0, 10_000), is_flat=st.booleans())
 
 
 @cases
 @settings(max_examples=60, deadline=None)
-def test_cut_out_computes_the_same_numbers_and_gradients(n_dense: int, seed: int) -> None:
-    supernet, architecture = supernet_of(n_dense), random_networks(n_dense, seed)[0]
+def test_cut_out_computes_the_same_numbers_and_gradients(n_dense: int, seed: int, is_flat: bool) -> None:
+    supernet, architecture = supernet_of(n_dense, is_flat), random_networks(n_dense, seed, is_flat=is_flat)[0]
     ids, dense = rows_of(n_dense, seed=seed)
     network = supernet.cut_out(architecture)
     expected, got = supernet(ids, dense, architecture), network(ids, dense)
@@ -97,7 +98,7 @@ def _shared_gradient(supernet: Supernet, architecture: Architecture, name: str) 
         for node in block.dense_inputs if product_name in ("fc", "dot_dense") else block.sparse_inputs:
             source = architecture.blocks[node - 1] if node else None
             if product_name in ("fc", "dot_dense"):
-                sizes.append((f"from{node}", source.dense_dim if source else supernet.space.n_dense))
+                sizes.append((f"from{node}", source.dense_dim if source else supernet.space.input_width))
             else:
                 sizes.append((f"from{node}", source.sparse_dim if source else supernet.space.n_sparse))
                 sizes.append((f"from{node}_merged", 8 if source and source.has_dense_to_sparse else 0))
@@ -107,8 +108,8 @@ def _shared_gradient(supernet: Supernet, architecture: Architecture, name: str) 
 
 @cases
 @settings(max_examples=40, deadline=None)
-def test_a_network_has_the_counted_parameters(n_dense: int, seed: int) -> None:
-    networks = random_networks(n_dense, seed)
+def test_a_network_has_the_counted_parameters(n_dense: int, seed: int, is_flat: bool) -> None:
+    networks = random_networks(n_dense, seed, is_flat=is_flat)
     network = Network(networks[0], CARDINALITIES, n_dense, seed=0)
     n_trainable = sum(parameter.numel() for parameter in network.parameters())
     assert n_trainable - network.embedding.table.numel() == n_parameters(networks, n_dense, len(CARDINALITIES))[0]
@@ -116,7 +117,8 @@ def test_a_network_has_the_counted_parameters(n_dense: int, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("n_dense", [0, 3])
-def test_a_forward_pass_makes_the_counted_products(n_dense: int, seed: int) -> None:
+@pytest.mark.parametrize("is_flat", [False, True])
+def test_a_forward_pass_makes_the_counted_products(is_flat: bool, n_dense: int, seed: int) -> None:
     n_made: dict[str, int] = {}
 
     class Counting(FloatArithmetic):
@@ -128,7 +130,7 @@ def test_a_forward_pass_makes_the_counted_products(n_dense: int, seed: int) -> N
             n_made[name] = left.numel() * right.shape[2]
             return super().activation_product(name, left, right)
 
-    networks = random_networks(n_dense, seed)
+    networks = random_networks(n_dense, seed, is_flat=is_flat)
     network = Network(networks[0], CARDINALITIES, n_dense, seed=0)
     ids, dense = rows_of(n_dense)
     forward_pass(network, Path.of(networks[0]), dense, network.embedding(ids), Counting()).logits()
@@ -140,8 +142,8 @@ def test_a_forward_pass_makes_the_counted_products(n_dense: int, seed: int) -> N
 
 @cases
 @settings(max_examples=40, deadline=None)
-def test_what_is_dead_is_neither_read_nor_trained(n_dense: int, seed: int) -> None:
-    supernet, networks = supernet_of(n_dense), random_networks(n_dense, seed)
+def test_what_is_dead_is_neither_read_nor_trained(n_dense: int, seed: int, is_flat: bool) -> None:
+    supernet, networks = supernet_of(n_dense, is_flat), random_networks(n_dense, seed, is_flat=is_flat)
     ids, dense = rows_of(n_dense)
     expected = supernet(ids, dense, networks[0])
     supernet.zero_grad(set_to_none=True)
