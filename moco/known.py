@@ -76,6 +76,8 @@ def known_networks(space: NasrecSpace) -> dict[str, Architecture]:
         if "attention" in space.sparse_operators:
             attention = replace(base, sparse_operator="attention")
             chains["autoint"] = [attention, replace(attention, sparse_inputs=(1,))]
+        if space.has_flat_input:
+            chains["dnn"] = [replace(base, dense_inputs=(node,)) for node in range(3)]
         for name, blocks in chains.items():
             if len(blocks) <= space.n_blocks:
                 networks[f"{name}, {size}"] = space.architecture(blocks)
