@@ -99,6 +99,11 @@ class Truth:
         return kept if len(kept.genomes) >= LEAST_NETWORKS else self
 
     @property
+    def space_kind(self) -> str:
+        """Kind of the space of its networks."""
+        return str(self.what["space"]["kind"])
+
+    @property
     def genomes(self) -> Genomes:
         """(n, P) distinct networks, in the order of their first run."""
         return np.array([_genes(genome) for genome in dict.fromkeys(run.genome for run in self.runs)], dtype=np.int64)

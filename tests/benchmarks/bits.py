@@ -83,10 +83,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
     data = dataset(given.data)
-    space = codesign_space(data).network
     truth = Truth.read(FOLDER, given.data)
     if truth is None:
         parser.error(f"there is no truth of {given.data}: python -m tests.benchmarks.truth {given.data}")
+    space = codesign_space(data, truth.space_kind).network
     genomes = truth.genomes[np.argsort(log_macs(space, truth.genomes))]
     places = ((np.arange(given.networks) + 0.5) / given.networks * len(genomes)).astype(int)
     networks = list(space.networks(genomes[places]))

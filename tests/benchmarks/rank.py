@@ -128,10 +128,10 @@ def main() -> None:
     parser.add_argument("--tune", action="store_true", help="fine-tune every network too")
     given = parser.parse_args()
     data = dataset(given.data)
-    space = codesign_space(data)
     truth = Truth.read(FOLDER, given.data)
     if truth is None:
         parser.error(f"there is no truth of {given.data}: python -m tests.benchmarks.truth {given.data}")
+    space = codesign_space(data, truth.space_kind)
     settings = recipe_for(data).supernet
     if given.share is not None:
         settings = replace(settings, average_share=given.share)

@@ -83,8 +83,8 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="train nothing")
     given = parser.parse_args()
     data = dataset(given.data)
-    space = codesign_space(data).network
     truth = Truth.read(FOLDER, given.data)
+    space = codesign_space(data, truth.space_kind if given.show and truth is not None else None).network
     if not given.show:
         genomes = spread_networks(space, given.networks)
         if given.qualify:
