@@ -86,7 +86,8 @@ class Forward:
         self._path = path
         self._weights = weights
         self._arithmetic = arithmetic
-        self._dense = {0: torch.cat([dense, rows.flatten(0, 1)]) if path.architecture.has_flat_input else dense}
+        flat = [rows.flatten(0, 1)] if path.architecture.has_flat_input else []
+        self._dense = {0: _concatenated([dense, *flat] if len(dense) > 0 else flat or [dense])}
         self._rows = {0: rows}
         self._dense_operator: dict[int, Tensor] = {}
         self._sparse: dict[int, list[tuple[str, Tensor]]] = {}
