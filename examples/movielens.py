@@ -22,7 +22,7 @@ def main() -> None:
     data = moco.load_dataset("movielens-100k", given.path)
     print(data.describe())
 
-    space = moco.codesign_space(data, "nasrec-full")
+    space = moco.codesign_space(data)
     print(f"{space.name}: {float(space.cardinality):.2g} designs")
 
     settings = None if given.epochs is None else moco.TrainSettings(epochs=given.epochs)

@@ -3,7 +3,7 @@
 import moco
 
 data = moco.load_dataset("movielens-100k")
-space = moco.codesign_space(data, "nasrec-full")
+space = moco.codesign_space(data)
 supernet = moco.train_supernet(data, space, seed=0)
 study = moco.create_study("movielens", data, space, supernet, storage="movielens.db", max_area_mm2=100)
 study.optimize(n_trials=5000)
