@@ -27,6 +27,7 @@ from spaces.architecture import (
     mask_of_nodes,
 )
 from spaces.canonical import canonical_networks
+from spaces.shapes import input_width
 from spaces.space import Choice, ChoiceBlock, Genomes, Space
 
 NASREC_DENSE_DIMS = (16, 32, 64, 128, 256, 512, 768, 1024)
@@ -35,9 +36,9 @@ WEIGHT_BITS = (4, 8)
 """Weight bits that the authors' fork trains with: 4 for most layers, 8 for gating and dot product."""
 
 NETWORK_SPACES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "nasrec-full": (("fc", "dot-product", "gating", "sum"), ("efc", "attention")),
+    "nasrec-full": (DENSE_OPERATORS, SPARSE_OPERATORS),
     "nasrec-small": (("fc", "dot-product"), ("efc",)),
-    "nasrec-flat": (("fc", "dot-product", "gating", "sum"), ("efc", "attention")),
+    "nasrec-flat": (DENSE_OPERATORS, SPARSE_OPERATORS),
 }
 """Dense and sparse operators of each space."""
 
@@ -96,7 +97,7 @@ class NasrecSpace(Space):
     @property
     def input_width(self) -> int:
         """Width of node 0's dense output."""
-        return self.n_dense + self.n_sparse * self.embedding_dim * self.has_flat_input
+        return input_width(self.architecture([self.neutral_block]), self.n_dense, self.n_sparse)
 
     def networks(self, genomes: ArrayLike) -> ArchitectureBatch:
         """The networks of (B, P) genomes; columns of their arrays are contiguous in memory."""

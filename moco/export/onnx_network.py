@@ -59,10 +59,9 @@ class _Writer:
             else Layers(graph, network.weights, self._width, ids)
         )
         self._rows = {0: Value(rows, n_fields)}
-        inputs = [Value(dense, n_dense)]
-        if network.architecture.has_flat_input:
-            inputs.append(self._layers.reshaped(self._rows[0], (n_fields * self._width,), "flat_input"))
-        self._dense = {0: self._layers.concatenated(inputs, "dense_input")}
+        self._fields = Value(dense, n_dense)
+        self._has_flat_input = network.architecture.has_flat_input
+        self._dense: dict[int, Value] = {}
         self._dense_operator: dict[int, Value] = {}
         self._sparse: dict[int, list[Value]] = {}
         self._joined_dense: dict[tuple[int, ...], Value] = {}
@@ -87,6 +86,8 @@ class _Writer:
     # Node outputs
 
     def _dense_output(self, node: int) -> Value:
+        if node not in self._dense and node == 0:
+            self._dense[0] = self._dense_input()
         if node not in self._dense:
             block = self._block(node)
             output = self._dense_operator_output(node)
@@ -127,6 +128,14 @@ class _Writer:
         return self._rows[node]
 
     # Inputs
+
+    def _dense_input(self) -> Value:
+        """Node 0's: the dense fields, with a flat input all embeddings behind them."""
+        if not self._has_flat_input:
+            return self._fields
+        rows = self._rows[0]
+        flat = self._layers.reshaped(rows, (rows.size * self._width,), "flat_input")
+        return self._layers.concatenated([self._fields, flat], "dense_input")
 
     def _dense_inputs(self, number: int) -> Value:
         nodes = self._block(number).dense_inputs
