@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ N_SHOWN = 150
 N_SHOWN_OF_FRONT = 100
 N_SHOWN_FAILURES = 20
 N_PARAMETERS = 20
+N_KEY_LETTERS = 8
 
 
 def publish(study: Study) -> None:
@@ -83,7 +85,10 @@ def thin_storage(path: Path) -> Iterator[RDBStorage]:
         StudyWriteError: Optuna could not write.
     """
     with quiet_optuna():
-        storage = RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": BUSY_TIMEOUT_S}})
+        storage = _opened(path, skip_compatibility_check=True)
+        if not knows_tables(storage):
+            _closed(storage)
+            storage = _opened(path)
         try:
             yield storage
         except optuna.exceptions.StorageInternalError as error:
@@ -91,8 +96,23 @@ def thin_storage(path: Path) -> Iterator[RDBStorage]:
                 f"the dashboard's study could not be written to {path} ({error}); every trial is safe"
             ) from error
         finally:
-            storage.remove_session()
-            storage.engine.dispose()
+            _closed(storage)
+
+
+def _opened(path: Path, *, skip_compatibility_check: bool = False) -> RDBStorage:
+    """Optuna's tables; its check of them reads thirty files, which is most of what a small study costs."""
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+        connection.execute("PRAGMA synchronous = NORMAL")  # as SqliteFile: safe in WAL mode, and one wait less a commit
+        return connection
+
+    return RDBStorage(f"sqlite:///{path}", {"creator": connect}, skip_compatibility_check=skip_compatibility_check)
+
+
+def _closed(storage: RDBStorage) -> None:
+    storage.remove_session()
+    storage.engine.dispose()
 
 
 def shown_trials(trials: Trials, front: Trials) -> Trials:
@@ -200,15 +220,17 @@ def _save_figures(study: Study, thin: optuna.Study) -> None:
         figure = go.Figure(volumes, layout={"title": "Hypervolume"})
         figure.update_layout(xaxis_title="generation", yaxis_title="hypervolume")
         save_plotly_graph_object(thin, figure, graph_object_id="hypervolume")
-    points = study.front()
+    front = study.front()
+    columns = [[float(f"{value:.6g}") for value in column] for column in front.values[:, :3].T]
+    keys = [key[:N_KEY_LETTERS] for key in front.keys]
     if len(titles) == 2:
-        markers = go.Scatter(x=points.values[:, 0], y=points.values[:, 1], mode="markers", text=points.keys)
+        markers = go.Scatter(x=columns[0], y=columns[1], mode="markers", text=keys)
         figure = go.Figure(markers, layout={"title": "Pareto front"})
         figure.update_layout(xaxis_title=titles[0], yaxis_title=titles[1])
         save_plotly_graph_object(thin, figure, graph_object_id="front")
     if len(titles) >= 3:
-        x, y, z = points.values[:, :3].T
-        figure = go.Figure(go.Scatter3d(x=x, y=y, z=z, mode="markers", marker={"size": 3}, text=points.keys))
+        x, y, z = columns
+        figure = go.Figure(go.Scatter3d(x=x, y=y, z=z, mode="markers", marker={"size": 3}, text=keys))
         axes = {f"{axis}axis": {"title": {"text": title}} for axis, title in zip("xyz", titles, strict=False)}
         figure.update_layout(title="Pareto front", scene=axes)
         save_plotly_graph_object(thin, figure, graph_object_id="front")
