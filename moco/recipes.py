@@ -18,8 +18,8 @@ class Recipe:
         supernet: Of supernet training.
         final: Of training one network from scratch.
         n_trials: Distinct designs to score.
-        n_checked: Networks to train from scratch, with two seeds each, to see how well the supernet ranks; 0 where that
-            would take longer than the supernet.
+        n_checked: Networks to train from scratch, the cheaper half with two seeds, to see how well the supernet ranks;
+            0 where that would take longer than the supernet.
     """
 
     dense_dims: tuple[int, ...]

@@ -151,9 +151,12 @@ class Run:
     ) -> Validation | None:
         """Rank fidelity of the supernet on n networks spread over cost, trained from scratch; None where n is 0.
 
+        Large networks take nearly all of the time. So the largest of the space is none of them, and the cheaper half
+        tells how seeds differ.
+
         Args:
             n_networks: How many.
-            n_seeds: Trainings of each.
+            n_seeds: Trainings of each of the cheaper half; the others are trained once.
             is_over: Asked before each training; once it says so, those that are done must do, if they are enough.
 
         Raises:
@@ -164,14 +167,17 @@ class Run:
             return stored
         if n_networks < LEAST_NETWORKS:
             raise ValueError(f"a rank needs at least {LEAST_NETWORKS} networks, got {n_networks}; 0 checks nothing")
-        networks = spread_networks(self.space.network, n_networks, self.settings.seed)
+        networks = spread_networks(self.space.network, n_networks + 1, self.settings.seed)[:n_networks]
         if is_over is not None:
             networks = networks[without_the_longest(np.expm1(log_macs(self.space.network, networks)))]
         seeds = range(self.settings.seed, self.settings.seed + n_seeds)
-        with self._meanwhile(partial(self.train_truth, TRUTH, self.recipe.final, networks, seeds)):
+        train = partial(
+            self.train_truth, TRUTH, self.recipe.final, networks, seeds, n_repeated=(len(networks) + 1) // 2
+        )
+        with self._meanwhile(train):
             supernet = self.supernet
         with timed(self.folder, "rank fidelity"), progress_bar("checking ranks", "trainings") as bar:
-            truth = self.train_truth(TRUTH, self.recipe.final, networks, seeds, is_over, progress=bar.update)
+            truth = train(is_over, progress=bar.update)
             if len(truth.useful(self.data).genomes) < LEAST_NETWORKS:
                 return None
             found = validate(self.data, supernet, truth)
@@ -196,6 +202,7 @@ class Run:
         seeds: Sequence[int],
         is_over: Callable[[], bool] | None = None,
         *,
+        n_repeated: int | None = None,
         n_jobs: int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Truth:
@@ -207,6 +214,7 @@ class Run:
             self.folder,
             name,
             settings=settings,
+            n_repeated=n_repeated,
             n_jobs=n_jobs or n_trained_at_once(self.settings.device),
             device=self.settings.device,
             progress=progress,

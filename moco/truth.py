@@ -130,6 +130,7 @@ def train_truth(
     name: str,
     *,
     settings: FinalSettings,
+    n_repeated: int | None = None,
     n_jobs: int | None = None,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
@@ -149,6 +150,8 @@ def train_truth(
         folder: Where the truth is kept.
         name: Of its files.
         settings: Of the training.
+        n_repeated: How many of the first networks are trained with every seed, the others with the first alone; all by
+            default.
         n_jobs: Processes; by default one a core.
         device: "cpu", "auto", or another that torch knows.
         progress: Called with the number of runs done and of all.
@@ -171,7 +174,10 @@ def train_truth(
                 f"{folder / name}.csv is of {part} {truth.what.get(part)}, this is {value}: take another name"
             )
     runs = {(run.genome, run.seed): run for run in truth.runs}
-    wanted = [(_text(genome), seed) for genome in genomes[::-1][_evenly(len(genomes))] for seed in seeds]
+    n_repeated = len(genomes) if n_repeated is None else n_repeated
+    n_seeds = [len(seeds) if row < n_repeated else 1 for row in range(len(genomes))]
+    order = [len(genomes) - 1 - place for place in _evenly(len(genomes))]
+    wanted = [(_text(genomes[row]), seed) for row in order for seed in seeds[: n_seeds[row]]]
     missing = [key for key in wanted if key not in runs]
     begun = takewhile(lambda _: is_over is None or not is_over(), missing)
     ended = Parallel(

@@ -57,6 +57,12 @@ def test_a_truth_is_what_training_from_scratch_says(log: CtrDataset, genomes: Ge
         assert truth.figures(name)[1, 1] == again.figures(name)[1, 1] == pytest.approx(value, rel=1e-5)
 
 
+def test_large_networks_may_be_trained_once(log: CtrDataset, genomes: Genomes, tmp_path: Path) -> None:
+    few = train_truth(log, SPACE, genomes, (0, 1), tmp_path, "log", settings=SETTINGS, n_repeated=2, n_jobs=1)
+    n_seeds = {tuple(genome): n for genome, n in zip(few.genomes, (~np.isnan(few.figures())).sum(axis=1), strict=True)}
+    assert [n_seeds[tuple(genome)] for genome in genomes] == [2, 2, 1, 1]
+
+
 def test_a_truth_goes_on_where_it_stopped(log: CtrDataset, genomes: Genomes, tmp_path: Path) -> None:
     first = train_truth(log, SPACE, genomes[:2], (0,), tmp_path, "log", settings=SETTINGS, n_jobs=1)
     counts: list[tuple[int, int]] = []
