@@ -34,7 +34,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/frappe"), help="folder of the run")
     given = parser.parse_args()
 
-    settings = moco.RunSettings(dataset="frappe", path=str(given.folder.resolve()), n_epochs=given.epochs)
+    settings = moco.RunSettings(
+        dataset="frappe", path=str(given.folder.resolve()), n_epochs=given.epochs, space="nasrec-full"
+    )
     study = moco.run(given.out, settings, moco.SearchSettings(), n_trials=given.trials)
     run = Run.reopen(given.out)
     run.finals.retrain(run.finals.chosen(study), given.seeds)

@@ -108,7 +108,11 @@ RECIPES = {
 }
 """Recipes by how the name of a data set begins."""
 
-MEDIUM = replace(MOVIELENS, supernet=TrainSettings(epochs=4), final=FinalSettings(epochs=4))
+MEDIUM = replace(
+    MOVIELENS,
+    supernet=TrainSettings(epochs=4),
+    final=FinalSettings(epochs=8, embedding_l2=3e-4, embedding_dropout=0.0),
+)
 
 SOME_ROWS = 250_000
 MANY_ROWS = 1_000_000

@@ -10,6 +10,7 @@ A truth can be ranked where its networks differ at least twice as much as two tr
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=N_NETWORKS)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--jobs", type=int, help="processes; one a core when left out")
+    parser.add_argument("--most-macs", type=float, default=math.inf, help="leave larger networks for later")
     parser.add_argument("--qualify", action="store_true", help=f"{N_QUALIFYING} networks only")
     parser.add_argument("--show", action="store_true", help="train nothing")
     given = parser.parse_args()
@@ -87,6 +89,7 @@ def main() -> None:
     space = codesign_space(data, truth.space_kind if given.show and truth is not None else None).network
     if not given.show:
         genomes = spread_networks(space, given.networks)
+        genomes = genomes[np.expm1(log_macs(space, genomes)) <= given.most_macs]
         if given.qualify:
             genomes = genomes[np.linspace(0, len(genomes) - 1, N_QUALIFYING).round().astype(int)]
         with progress_bar("from scratch", "runs") as bar:
