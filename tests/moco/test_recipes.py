@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from moco.data import CtrDataset, Rows, load_dataset
-from moco.recipes import MANY_ROWS, MOVIELENS, RECIPES, SOME_ROWS, recipe_for
+from moco.recipes import MANY_ROWS, MOVIELENS, PENALTY_ROWS, RECIPES, SOME_ROWS, recipe_for
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,13 @@ def test_the_name_chooses(log: CtrDataset, name: str, recipe: str) -> None:
 def test_else_the_number_of_rows_does(log: CtrDataset) -> None:
     assert recipe_for(log) is MOVIELENS
     epochs = [recipe_for(log_of(log, n_rows)).final.epochs for n_rows in (SOME_ROWS - 1, SOME_ROWS, MANY_ROWS)]
-    assert epochs == [MOVIELENS.final.epochs, 4, 1]
+    assert epochs == [MOVIELENS.final.epochs, 8, 1]
+
+
+def test_more_rows_need_a_weaker_penalty(log: CtrDataset) -> None:
+    assert MOVIELENS.final.embedding_l2 * 80_000 == pytest.approx(PENALTY_ROWS)
+    penalties = [recipe_for(log_of(log, n_rows)).final.embedding_l2 for n_rows in (400_000, 800_000)]
+    assert penalties == [6e-4, 3e-4]
 
 
 def log_of(log: CtrDataset, n_rows: int) -> CtrDataset:
