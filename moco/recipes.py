@@ -118,10 +118,11 @@ MANY_ROWS = 1_000_000
 
 def medium_recipe(n_rows: int) -> Recipe:
     """The settings of small logs for a quarter of a million train rows to a million: fewer epochs, a weaker penalty."""
+    penalty = PENALTY_ROWS / n_rows
     return replace(
         MOVIELENS,
-        supernet=TrainSettings(epochs=4),
-        final=FinalSettings(epochs=8, embedding_l2=PENALTY_ROWS / n_rows, embedding_dropout=0.0),
+        supernet=TrainSettings(epochs=4, embedding_l2=penalty, embedding_dropout=0.0),
+        final=FinalSettings(epochs=8, embedding_l2=penalty, embedding_dropout=0.0),
     )
 
 
