@@ -59,7 +59,8 @@ class Truth:
 
     Attributes:
         what: Names and digests of data, space and settings of the training.
-        runs: In the order in which they ended.
+        runs: In the order in which they were asked for, whichever ended first: what is learned from them must not
+            depend on that.
     """
 
     what: dict[str, Any]
@@ -105,7 +106,7 @@ class Truth:
 
     @property
     def genomes(self) -> Genomes:
-        """(n, P) distinct networks, in the order of their first run."""
+        """(n, P) distinct networks, in the order of their runs."""
         return np.array([_genes(genome) for genome in dict.fromkeys(run.genome for run in self.runs)], dtype=np.int64)
 
     def figures(self, name: str = "valid_logloss") -> NDArray[np.float64]:
@@ -187,7 +188,7 @@ def train_truth(
         progress(len(wanted) - len(missing), len(wanted))
     for run in ended:
         runs[(run.genome, run.seed)] = run
-        truth = Truth(truth.what, tuple(runs.values()))
+        truth = Truth(truth.what, tuple(runs[key] for key in dict.fromkeys([*wanted, *runs]) if key in runs))
         truth.write(folder, name)
         if progress is not None:
             progress(sum(key in runs for key in wanted), len(wanted))
