@@ -100,7 +100,7 @@ def thin_storage(path: Path) -> Iterator[RDBStorage]:
 
 
 def _opened(path: Path, *, skip_compatibility_check: bool = False) -> RDBStorage:
-    """Optuna's tables; its check of them reads thirty files, which is most of what a small study costs."""
+    """Optuna's tables; its check of them reads thirty files, which a small study need not pay for."""
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
