@@ -176,9 +176,8 @@ def train_truth(
             )
     runs = {(run.genome, run.seed): run for run in truth.runs}
     n_repeated = len(genomes) if n_repeated is None else n_repeated
-    n_seeds = [len(seeds) if row < n_repeated else 1 for row in range(len(genomes))]
     order = [len(genomes) - 1 - place for place in _evenly(len(genomes))]
-    wanted = [(_text(genomes[row]), seed) for row in order for seed in seeds[: n_seeds[row]]]
+    wanted = [(_text(genomes[row]), seed) for row in order for seed in (seeds if row < n_repeated else seeds[:1])]
     missing = [key for key in wanted if key not in runs]
     begun = takewhile(lambda _: is_over is None or not is_over(), missing)
     ended = Parallel(

@@ -50,12 +50,13 @@ def publish(study: Study) -> None:
     """
     if study.storage is None:
         raise ValueError(f"study {study.name!r} is kept in memory: the dashboard needs storage=<path>")
-    shown = shown_trials(study.trials(), study.front())
+    front = study.front()
+    shown = shown_trials(study.trials(), front)
     frozen = [*_frozen_trials(study, shown), *_frozen_failures(study)]
     with thin_storage(study.storage) as storage:
         thin = _replaced(study, storage, frozen) or _created(study, storage, frozen)
         if all(importlib.util.find_spec(package) for package in ("plotly", "optuna_dashboard")):
-            _save_figures(study, thin)
+            _save_figures(study, thin, front)
 
 
 def _replaced(study: Study, storage: RDBStorage, trials: Sequence[FrozenTrial]) -> optuna.Study | None:
@@ -209,7 +210,7 @@ def _distributions(parameters: Sequence[Mapping[str, Any]]) -> dict[str, BaseDis
     return distributions
 
 
-def _save_figures(study: Study, thin: optuna.Study) -> None:
+def _save_figures(study: Study, thin: optuna.Study, front: Trials) -> None:
     """Hypervolume over generations, and the front in two or three dimensions."""
     import plotly.graph_objects as go
     from optuna_dashboard import save_plotly_graph_object
@@ -220,7 +221,6 @@ def _save_figures(study: Study, thin: optuna.Study) -> None:
         figure = go.Figure(volumes, layout={"title": "Hypervolume"})
         figure.update_layout(xaxis_title="generation", yaxis_title="hypervolume")
         save_plotly_graph_object(thin, figure, graph_object_id="hypervolume")
-    front = study.front()
     columns = [[float(f"{value:.6g}") for value in column] for column in front.values[:, :3].T]
     keys = [key[:N_KEY_LETTERS] for key in front.keys]
     if len(titles) == 2:
