@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import NullPool, create_engine
 
 from studies.engines.optuna import quiet_optuna
 from studies.exchange.optuna_question import directions_of
-from studies.exchange.optuna_rows import add_trials, knows_tables, replace_trials
+from studies.exchange.optuna_rows import add_trials, create_tables, knows_tables, replace_trials
 from studies.objective import violations
 from studies.storage.sqlite import BUSY_TIMEOUT_S, StudyWriteError
 from studies.trials import Trials
@@ -101,13 +102,15 @@ def thin_storage(path: Path) -> Iterator[RDBStorage]:
 
 
 def _opened(path: Path, *, skip_compatibility_check: bool = False) -> RDBStorage:
-    """Optuna's tables; its check of them reads thirty files, which a small study need not pay for."""
+    """Optuna's tables; its check of them runs ten revision scripts, which a small study need not pay for."""
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
         connection.execute("PRAGMA synchronous = NORMAL")  # as SqliteFile: safe in WAL mode, and one wait less a commit
         return connection
 
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    create_tables(engine)
     return RDBStorage(f"sqlite:///{path}", {"creator": connect}, skip_compatibility_check=skip_compatibility_check)
 
 

@@ -16,14 +16,16 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import NullPool, create_engine
 
 from spaces import ChoiceBlock, Space
 from studies import Evaluation, Objective, Study, StudyFileError, copy_study, open_study
+from studies.dashboard import thin_storage
 from studies.engines.optuna import quiet_optuna
 from studies.exchange.optuna_export import distribution_of, export_optuna, frozen_trials
 from studies.exchange.optuna_import import import_optuna
 from studies.exchange.optuna_question import Question, question_of
-from studies.exchange.optuna_rows import add_trials, knows_tables
+from studies.exchange.optuna_rows import add_trials, create_tables, knows_tables
 from studies.exchange.optuna_source import optuna_studies
 from studies.files.stored import stored_study
 
@@ -109,6 +111,32 @@ def test_rows_written_at_once_are_those_that_optuna_writes(file: Path, tmp_path:
             read[-1].append({n: connection.execute(f"SELECT count(*) FROM {n}").fetchone() for n in sorted(tables)})
     own, optunas = (str(entries) for entries in read)  # nan is not nan
     assert own == optunas
+
+
+def tables(file: Path) -> tuple[set[str], list[Any]]:
+    """The definitions in a file and its versions."""
+    with closing(sqlite3.connect(file)) as connection:
+        defined = {
+            "".join(sql.split()) for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql > ''")
+        }
+        versions = connection.execute("SELECT * FROM alembic_version").fetchall()
+        return defined, [versions, connection.execute("SELECT * FROM version_info").fetchall()]
+
+
+@pytest.mark.parametrize("interrupted_after", ["nothing", "tables", "revision"])
+def test_a_new_file_gets_the_tables_that_optuna_makes(tmp_path: Path, interrupted_after: str) -> None:
+    """Whenever making them was killed before."""
+    with optuna_file(tmp_path / "optunas.db"), closing(sqlite3.connect(tmp_path / "own.db")):
+        pass
+    engine = create_engine(f"sqlite:///{tmp_path}/own.db", poolclass=NullPool)
+    if interrupted_after != "nothing":
+        create_tables(engine)
+    if interrupted_after == "tables":
+        with engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE alembic_version")
+    with thin_storage(tmp_path / "own.db") as storage:
+        assert knows_tables(storage)
+    assert tables(tmp_path / "own.db") == tables(tmp_path / "optunas.db")
 
 
 def test_unknown_tables_are_left_to_optuna(file: Path, tmp_path: Path) -> None:
