@@ -17,6 +17,7 @@ from moco.files import write_text_whole
 from moco.retrain import FinalSettings, train_from_scratch
 from moco.shares import Shares, share_writer
 from moco.supernet.loop import threads
+from moco.supernet.network import Network
 from moco.supernet.on_chip import NetworkOnChip
 from moco.supernet.ranks import n_started
 from moco.supernet.rows import rows_on
@@ -135,6 +136,8 @@ def train_chosen(
     seed: int = 0,
     device: str = "cpu",
     n_jobs: int | None = None,
+    n_rows: int | None = None,
+    start: Callable[[Architecture], Network] | None = None,
     progress: Callable[[float, float], None] | None = None,
 ) -> list[FromScratch]:
     """Trains each chosen design from scratch, one process each, and keeps the results in a file.
@@ -150,6 +153,8 @@ def train_chosen(
         seed: Of the training.
         device: "cpu", "auto", or another that torch knows.
         n_jobs: Processes; by default one a core, and one on an accelerator.
+        n_rows: Train rows that are trained on, drawn by the seed; all when left out.
+        start: Gives first weights in place of those from scratch.
         progress: Called with the number of trained designs, begun ones in part, and of all.
 
     Raises:
@@ -162,7 +167,16 @@ def train_chosen(
         shares.tell(len(chosen) - len(missing))
         tasks = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
             delayed(_trained)(
-                data, role, design, settings, seed, device, _checkpoint(file, design, seed), shares.file(design.key)
+                data,
+                role,
+                design,
+                settings,
+                seed,
+                device,
+                n_rows,
+                None if start is None else start(design.architecture),
+                _checkpoint(file, design, seed),
+                shares.file(design.key),
             )
             for role, design in missing
         )
@@ -210,6 +224,8 @@ def _trained(
     settings: FinalSettings,
     seed: int,
     device: str,
+    n_rows: int | None,
+    start: Network | None,
     checkpoint: Path,
     share: Path,
 ) -> tuple[FromScratch, Path]:
@@ -219,6 +235,8 @@ def _trained(
         settings=settings,
         seed=seed,
         device=device,
+        start=start,
+        n_rows=n_rows,
         checkpoint=checkpoint,
         progress=share_writer(share),
     )

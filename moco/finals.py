@@ -29,6 +29,7 @@ from moco.retrained import FOLDER as RETRAINED
 from moco.retrained import Retrained, retrain
 from moco.seconds import timed
 from moco.settings import FinalSettings
+from moco.short import ShortTraining, short_training
 from moco.supernet.metrics import Score
 from moco.truth import TRUTH, Truth
 from moco.tuned import tuned_settings
@@ -36,12 +37,6 @@ from studies import is_non_dominated
 
 if TYPE_CHECKING:
     from moco.runs import Run
-
-N_TRIED = 4
-"""Designs that are trained shortly for each that is trained to the end."""
-
-SHORTER = 16
-"""A short training's part of the epochs of a whole one."""
 
 CONFIRMING_SHARE = 0.25
 """Of the time for training from scratch, to train the best designs with further seeds."""
@@ -80,11 +75,11 @@ class Finals:
             for _ in budget.rounds(CONFIRMING_SHARE * at_first_s):
                 haste = budget.left_s / at_first_s
                 trained, tried = valid_logloss(self.from_scratch), valid_logloss(self.tried)
-                if self.short_settings is None:
+                if (short := self.short) is None:
                     promising = candidates.by_score(trained, tried, n_at_once, reference, haste)
                 else:
-                    to_try = candidates.by_score(trained, tried, N_TRIED * n_at_once, reference, haste)
-                    self._train([(PROMISING, design) for design in to_try], None, self.short_settings)
+                    to_try = candidates.by_score(trained, tried, short.n_tried * n_at_once, reference, haste)
+                    self._train_shortly(to_try, short)
                     tried = valid_logloss(self.tried)
                     promising = candidates.by_short_training(trained, tried, n_at_once, reference, haste)
                 if not promising:
@@ -107,21 +102,30 @@ class Finals:
 
     def _truths(self, study: CodesignStudy) -> Truths:
         """What networks reached on the data that designs are trained on, after a short training too."""
-        truth = Truth.read(self._run.folder, TRUTH)
-        if truth is None or self.short_settings is None or self._run.whole_data is not self._run.data:
+        truth, short = Truth.read(self._run.folder, TRUTH), self.short
+        if truth is None or short is None or self._run.whole_data is not self._run.data:
             return Truths.none()
         truth = truth.useful(self._run.data)
-        short = self._run.train_truth("short", self.short_settings, truth.genomes, [self._run.settings.seed])
-        rows = {genome.tobytes(): row for row, genome in enumerate(short.genomes)}
+        found = self._run.train_truth(
+            "short",
+            short.settings,
+            truth.genomes,
+            [self._run.settings.seed],
+            n_rows=short.n_rows,
+            supernet=self._run.supernet if short.is_from_supernet else None,
+        )
+        rows = {genome.tobytes(): row for row, genome in enumerate(found.genomes)}
         order = [rows[genome.tobytes()] for genome in truth.genomes]
         score, features = study.features(self._run.space.network.networks(truth.genomes))
-        return Truths(score, short.figures()[order, 0], features, np.nanmean(truth.figures(), axis=1))
+        return Truths(score, found.figures()[order, 0], features, np.nanmean(truth.figures(), axis=1))
 
     @property
-    def short_settings(self) -> FinalSettings | None:
-        """Of a short training: the whole schedule in a sixteenth of the epochs; None where there are not as many."""
-        epochs = self._run.recipe.final.epochs // SHORTER
-        return replace(self._run.recipe.final, epochs=epochs) if epochs > 0 else None
+    def short(self) -> ShortTraining | None:
+        """The short training; None where there is none, or where it would begin with a supernet of other tables."""
+        found = short_training(self._run.recipe.final, len(self._run.whole_data.train))
+        if found is not None and found.is_from_supernet and self._run.whole_data is not self._run.data:
+            return None
+        return found
 
     def chosen(self, study: CodesignStudy) -> list[tuple[str, Design]]:
         """The designs to look at, with the reason; where promising ones were trained from scratch, judged by that."""
@@ -158,17 +162,28 @@ class Finals:
         self,
         chosen: Sequence[tuple[str, Design]],
         progress: Callable[[float, float], None] | None,
-        short: FinalSettings | None = None,
         seed: int | None = None,
-    ) -> list[FromScratch]:
-        return train_chosen(
+    ) -> None:
+        train_chosen(
             self._run.whole_data,
             chosen,
-            self._run.folder / ("from_scratch.json" if short is None else "tried.json"),
-            settings=short or self._run.recipe.final,
+            self._run.folder / "from_scratch.json",
+            settings=self._run.recipe.final,
             seed=self._run.settings.seed if seed is None else seed,
             device=self._run.settings.device,
             progress=progress,
+        )
+
+    def _train_shortly(self, designs: Sequence[Design], short: ShortTraining) -> None:
+        train_chosen(
+            self._run.whole_data,
+            [(PROMISING, design) for design in designs],
+            self._run.folder / "tried.json",
+            settings=short.settings,
+            seed=self._run.settings.seed,
+            device=self._run.settings.device,
+            n_rows=short.n_rows,
+            start=self._run.supernet.supernet.cut_out if short.is_from_supernet else None,
         )
 
     def retrain(

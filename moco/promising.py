@@ -1,7 +1,7 @@
 """Which designs to train from scratch next: those that promise the most beyond what has been trained already.
 
 Supernet scores are cheap and not to be trusted alone; training from scratch is dear and is the truth; a short training
-from scratch lies between. What networks have reached from scratch so far corrects the scores of all designs, and says
+(`moco.short`) lies between. What networks have reached from scratch so far corrects the scores of all designs, and says
 how uncertain they are. The design whose expected improvement of the trained front of log loss and energy is largest
 comes next: some by their supernet scores are trained shortly, and the best of those by that to the end. This is
 Bayesian optimisation with several fidelities over the designs that the search has scored. At first improvement counts

@@ -204,6 +204,8 @@ class Run:
         *,
         n_repeated: int | None = None,
         n_jobs: int | None = None,
+        n_rows: int | None = None,
+        supernet: TrainedSupernet | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Truth:
         return train_truth(
@@ -217,6 +219,8 @@ class Run:
             n_repeated=n_repeated,
             n_jobs=n_jobs or n_trained_at_once(self.settings.device),
             device=self.settings.device,
+            n_rows=n_rows,
+            supernet=supernet,
             progress=progress,
             is_over=is_over,
         )

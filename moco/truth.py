@@ -23,6 +23,9 @@ from moco.data import ClickLog
 from moco.files import write_text_whole
 from moco.retrain import begun_below, train_from_scratch
 from moco.settings import FinalSettings
+from moco.supernet.checkpoint import TrainedSupernet
+from moco.supernet.network import Network
+from spaces.architecture import Architecture
 from spaces.nasrec import NasrecSpace
 from spaces.space import Genomes
 
@@ -134,6 +137,8 @@ def train_truth(
     n_repeated: int | None = None,
     n_jobs: int | None = None,
     device: str = "cpu",
+    n_rows: int | None = None,
+    supernet: TrainedSupernet | None = None,
     progress: Callable[[int, int], None] | None = None,
     is_over: Callable[[], bool] | None = None,
 ) -> Truth:
@@ -155,17 +160,23 @@ def train_truth(
             default.
         n_jobs: Processes; by default one a core.
         device: "cpu", "auto", or another that torch knows.
+        n_rows: Train rows that are trained on, drawn by the seed; all when left out.
+        supernet: Gives first weights in place of those from scratch.
         progress: Called with the number of runs done and of all.
         is_over: Asked before each run; once it says so, no further one is begun.
 
     Raises:
         ValueError: The folder's truth is of other data, another space or other settings.
     """
-    what = {
+    what: dict[str, Any] = {
         "data": {"name": data.name, "digest": data.digest},
         "space": {**space.to_dict(), "digest": space.digest},
         "settings": asdict(settings),
     }
+    if n_rows is not None:
+        what["n_rows"] = n_rows
+    if supernet is not None:
+        what["supernet"] = supernet.digest
     truth = Truth.read(folder, name) or Truth(json.loads(json.dumps(what)), ())
     if isinstance(stored := truth.what.get("settings"), dict):
         truth.what["settings"] = {**asdict(FinalSettings()), **stored}  # what is new since then was at its default
@@ -179,10 +190,18 @@ def train_truth(
     order = [len(genomes) - 1 - place for place in _evenly(len(genomes))]
     wanted = [(_text(genomes[row]), seed) for row in order for seed in (seeds if row < n_repeated else seeds[:1])]
     missing = [key for key in wanted if key not in runs]
+
+    def first(network: Architecture) -> Network | None:
+        return None if supernet is None else supernet.supernet.cut_out(network)
+
     begun = takewhile(lambda _: is_over is None or not is_over(), missing)
     ended = Parallel(
         n_jobs=n_jobs or cpu_count(), return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
-    )(delayed(_run)(data, space, genome, seed, settings, device) for genome, seed in begun)
+    )(
+        delayed(_run)(data, network, genome, seed, settings, device, n_rows, first(network))
+        for genome, seed in begun
+        for network in [space.networks([_genes(genome)])[0]]
+    )
     if progress is not None:
         progress(len(wanted) - len(missing), len(wanted))
     for run in ended:
@@ -194,9 +213,17 @@ def train_truth(
     return truth
 
 
-def _run(data: ClickLog, space: NasrecSpace, genome: str, seed: int, settings: FinalSettings, device: str) -> TruthRun:
-    network = space.networks([_genes(genome)])[0]
-    trained = train_from_scratch(data, network, settings=settings, seed=seed, device=device)
+def _run(
+    data: ClickLog,
+    network: Architecture,
+    genome: str,
+    seed: int,
+    settings: FinalSettings,
+    device: str,
+    n_rows: int | None,
+    start: Network | None,
+) -> TruthRun:
+    trained = train_from_scratch(data, network, settings=settings, seed=seed, device=device, n_rows=n_rows, start=start)
     return TruthRun(
         genome=genome,
         seed=seed,
