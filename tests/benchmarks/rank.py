@@ -1,10 +1,10 @@
 """Does the supernet rank like training from scratch? Scores and controls beside a truth.
 
 Scores, all of one supernet: its raw weights; the head tuned in 500 steps of Adagrad, as NASRec's authors do; the head
-refitted, which is what moco does; the network fine-tuned for an epoch from the supernet's weights (--tune).
+refitted, which is what moco does; the short training that is the second fidelity of `--hours` (`moco.short`).
 Corrected scores are learned from half of the networks and judged on the other half, over many splits.
 
-python -m tests.benchmarks.rank movielens-100k [--supernet FILE] [--tune]
+python -m tests.benchmarks.rank movielens-100k [--supernet FILE]
 
 Without a file, the supernet of the data set's recipe is trained into the folder, or read from there.
 """
@@ -30,6 +30,7 @@ from moco.fidelity import Noise, ceiling, kendall_tau, rank_correlation, share_o
 from moco.oracle import Oracle
 from moco.recipes import recipe_for
 from moco.retrain import train_from_scratch
+from moco.short import short_training
 from moco.supernet import TrainedSupernet, train_supernet
 from moco.supernet.checkpoint import held_out_rows
 from moco.supernet.loop import threads
@@ -85,11 +86,13 @@ def head_by_sgd(data: CtrDataset, supernet: TrainedSupernet, network: Architectu
         return Score.of(judge.labels.numpy(), logits.numpy()).logloss
 
 
-def tuned(data: CtrDataset, supernet: TrainedSupernet, network: Architecture) -> float:
-    """Valid log loss after an epoch of training that starts from the supernet's weights."""
-    settings = replace(recipe_for(data).final, epochs=1, learning_rate=1e-3)
-    start = supernet.supernet.cut_out(network)
-    return train_from_scratch(data, network, settings=settings, start=start).valid.logloss
+def trained_shortly(data: CtrDataset, supernet: TrainedSupernet, network: Architecture) -> float:
+    """Valid log loss after a short training."""
+    short = short_training(recipe_for(data).final, len(data.train))
+    if short is None:
+        return np.nan
+    start = supernet.supernet.cut_out(network) if short.is_from_supernet else None
+    return train_from_scratch(data, network, settings=short.settings, start=start, n_rows=short.n_rows).valid.logloss
 
 
 def scores_of(
@@ -125,7 +128,6 @@ def main() -> None:
     parser.add_argument("data", choices=("frappe", "movielens-100k", "synthetic"))
     parser.add_argument("--supernet", type=Path, help="checkpoint of a supernet with the recipe's settings")
     parser.add_argument("--share", type=float, help="average_share of that supernet, where it is not the recipe's")
-    parser.add_argument("--tune", action="store_true", help="fine-tune every network too")
     given = parser.parse_args()
     data = dataset(given.data)
     truth = Truth.read(FOLDER, given.data)
@@ -159,11 +161,7 @@ def main() -> None:
     refitted = Oracle(supernet, data).score(batch).logloss
     seconds = {"head refitted": (time.monotonic() - start_s) * 2 / len(networks)}
     scores = {"head refitted": refitted}
-    ways = {
-        "raw weights": raw,
-        "head by 500 steps": head_by_sgd,
-        **({"fine-tuned, 1 epoch": tuned} if given.tune else {}),
-    }
+    ways = {"raw weights": raw, "head by 500 steps": head_by_sgd, "trained shortly": trained_shortly}
     for name, how in ways.items():
         scores[name], seconds[name] = scores_of(how, data, supernet, networks)
     controls = {name: -features[:, FEATURES.index(feature)] for name, feature in CONTROLS.items()}
