@@ -101,11 +101,28 @@ def affordable(
 ) -> TrainSettings:
     """The settings with as many epochs as fit the time, at least one and at most those given.
 
-    Some steps are trained and thrown away to measure the speed; in one epoch of random paths.
+    Some steps of each kind are trained and thrown away to measure how long they take: of the embeddings, of full paths
+    and of random ones. The probability of full paths falls evenly, so they are half of the steps over which it does.
 
     Raises:
         ValueError: As `train_supernet`.
     """
+
+    def epoch_s(embedding_epochs: int, full_path_share: float) -> float:
+        probe = replace(settings, epochs=1, embedding_epochs=embedding_epochs, full_path_share=full_path_share)
+        return len(data.train) / max(_rows_per_s(data, space, probe, device), 1e-9)
+
+    share_full = settings.full_path_share / 2
+    per_epoch_s = (1 - share_full) * epoch_s(0, 0.0)
+    if share_full > 0:
+        per_epoch_s += share_full * epoch_s(0, 1.0)
+    if settings.embedding_epochs > 0:
+        seconds -= settings.embedding_epochs * epoch_s(1, 0.0)
+    return replace(settings, epochs=max(1, min(settings.epochs, int(seconds / per_epoch_s))))
+
+
+def _rows_per_s(data: ClickLog, space: CodesignSpace, settings: TrainSettings, device: str) -> float:
+    """Rows a second at the beginning of a supernet's training."""
     n_rows = min(len(data.train), PROBE_ROWS)
     marks: list[tuple[int, float]] = []
 
@@ -117,10 +134,7 @@ def affordable(
         if state.n_rows >= n_rows:
             raise _Enough
 
-    probe = replace(settings, epochs=1, embedding_epochs=0)
     with suppress(_Enough):
-        train_supernet(data, space, settings=probe, device=device, progress=mark)
+        train_supernet(data, space, settings=settings, device=device, progress=mark)
     (first, start_s), (last, end_s) = marks[0], marks[-1]
-    rows_per_s = (last - first) / max(end_s - start_s, 1e-9)
-    per_epoch_s = len(data.train) / max(rows_per_s, 1e-9)
-    return replace(settings, epochs=max(1, min(settings.epochs, int(seconds / per_epoch_s))))
+    return (last - first) / max(end_s - start_s, 1e-9)

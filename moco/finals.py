@@ -71,11 +71,12 @@ class Finals:
         n_at_once = n_trained_at_once(self._run.settings.device)
         at_first_s = max(budget.left_s, 1.0)
         with timed(self._run.folder, "from scratch"), progress_bar("training from scratch", "s") as bar:
-            candidates = Candidates.of(study, designs, self._truths(study))
+            short = self.short
+            candidates = Candidates.of(study, designs, self._truths(study, short))
             for _ in budget.rounds(CONFIRMING_SHARE * at_first_s):
                 haste = budget.left_s / at_first_s
                 trained, tried = valid_logloss(self.from_scratch), valid_logloss(self.tried)
-                if (short := self.short) is None:
+                if short is None:
                     promising = candidates.by_score(trained, tried, n_at_once, reference, haste)
                 else:
                     to_try = candidates.by_score(trained, tried, short.n_tried * n_at_once, reference, haste)
@@ -100,9 +101,9 @@ class Finals:
             n_again += len(again)
             bar.update(budget.used_s, budget.total_s, f"{n_again} trainings of the best again")
 
-    def _truths(self, study: CodesignStudy) -> Truths:
+    def _truths(self, study: CodesignStudy, short: ShortTraining | None) -> Truths:
         """What networks reached on the data that designs are trained on, after a short training too."""
-        truth, short = Truth.read(self._run.folder, TRUTH), self.short
+        truth = Truth.read(self._run.folder, TRUTH)
         if truth is None or short is None or self._run.whole_data is not self._run.data:
             return Truths.none()
         truth = truth.useful(self._run.data)
@@ -121,11 +122,12 @@ class Finals:
 
     @property
     def short(self) -> ShortTraining | None:
-        """The short training; None where there is none, or where it would begin with a supernet of other tables."""
+        """The short training, None where there is none; from scratch where there is no supernet of the same tables."""
         found = short_training(self._run.recipe.final, len(self._run.whole_data.train))
-        if found is not None and found.is_from_supernet and self._run.whole_data is not self._run.data:
-            return None
-        return found
+        if found is None or not found.is_from_supernet:
+            return found
+        has_supernet = self._run.whole_data is self._run.data and self._run.is_trained
+        return replace(found, is_from_supernet=has_supernet)
 
     def chosen(self, study: CodesignStudy) -> list[tuple[str, Design]]:
         """The designs to look at, with the reason; where promising ones were trained from scratch, judged by that."""

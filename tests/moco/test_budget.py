@@ -7,7 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from moco.budget import Budget, training_time, without_the_longest
+from moco.budget import Budget, affordable, training_time, without_the_longest
+from moco.codesign import codesign_space
+from moco.data import load_dataset
+from moco.settings import TrainSettings
 
 
 def test_a_budget_counts_what_was_spent_before() -> None:
@@ -40,3 +43,25 @@ def test_time_of_training_grows_with_macs() -> None:
 def test_one_network_that_takes_more_than_a_third_is_left_out() -> None:
     macs = np.array([0, 20_000, 40_000, 60_000, 180_000])  # times 1, 2, 3, 4, 10 of 20
     assert without_the_longest(macs).tolist() == [True, True, True, True, False]
+
+
+def test_epochs_fit_the_time_that_each_kind_of_step_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """800 rows at 80 rows/s in random paths, 20 in full ones, 400 of the embeddings alone."""
+    data = load_dataset("synthetic", n_rows=1000)
+    space = codesign_space(data)
+
+    def rows_per_s(_: object, __: object, probe: TrainSettings, ___: object) -> float:
+        assert probe.epochs == 1
+        return 400.0 if probe.embedding_epochs else 20.0 if probe.full_path_share == 1 else 80.0
+
+    settings = TrainSettings(epochs=16, embedding_epochs=3, full_path_share=0.5)
+    with monkeypatch.context() as patch:
+        patch.setattr("moco.budget._rows_per_s", rows_per_s)
+        # 3 x 2 s, then epochs of 3/4 x 10 s + 1/4 x 40 s
+        for seconds, epochs in ((58.4, 2), (58.6, 3), (1.0, 1), (1e6, 16)):
+            assert affordable(data, space, settings, seconds).epochs == epochs
+        without = TrainSettings(epochs=16, embedding_epochs=0, full_path_share=0.0)
+        assert affordable(data, space, without, 29.9).epochs == 2
+    started_s = time.monotonic()
+    assert affordable(data, space, settings, 1e4).epochs == 16  # measured
+    assert time.monotonic() - started_s < 60

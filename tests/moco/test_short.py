@@ -94,7 +94,11 @@ def test_a_run_within_hours_tries_designs_shortly_from_its_supernet(
 ) -> None:
     monkeypatch.setattr("moco.recipes.SOME_ROWS", 1000)
     options = {"n_rows": 3000, "n_fields": 4, "max_cardinality": 20}
-    run(tmp_path, RunSettings(dataset="synthetic", options=options), SearchSettings(population_size=20), hours=0.01)
+    settings = RunSettings(dataset="synthetic", options=options)
+    before = Run(tmp_path, settings, keep=False).finals.short
+    assert before is not None
+    assert not before.is_from_supernet  # there is none yet
+    run(tmp_path, settings, SearchSettings(population_size=20), hours=0.01)
     this = Run.reopen(tmp_path)
     short = this.finals.short
     assert short is not None
