@@ -172,7 +172,13 @@ class Run:
             networks = networks[without_the_longest(np.expm1(log_macs(self.space.network, networks)))]
         seeds = range(self.settings.seed, self.settings.seed + n_seeds)
         train = partial(
-            self.train_truth, TRUTH, self.recipe.final, networks, seeds, n_repeated=(len(networks) + 1) // 2
+            self.train_truth,
+            TRUTH,
+            self.recipe.final,
+            networks,
+            seeds,
+            n_repeated=(len(networks) + 1) // 2,
+            largest_first=is_over is None,
         )
         with self._meanwhile(train):
             supernet = self.supernet
@@ -203,6 +209,7 @@ class Run:
         is_over: Callable[[], bool] | None = None,
         *,
         n_repeated: int | None = None,
+        largest_first: bool = True,
         n_jobs: int | None = None,
         n_rows: int | None = None,
         supernet: TrainedSupernet | None = None,
@@ -217,6 +224,7 @@ class Run:
             name,
             settings=settings,
             n_repeated=n_repeated,
+            largest_first=largest_first,
             n_jobs=n_jobs or n_trained_at_once(self.settings.device),
             device=self.settings.device,
             n_rows=n_rows,

@@ -135,6 +135,7 @@ def train_truth(
     *,
     settings: FinalSettings,
     n_repeated: int | None = None,
+    largest_first: bool = True,
     n_jobs: int | None = None,
     device: str = "cpu",
     n_rows: int | None = None,
@@ -145,8 +146,7 @@ def train_truth(
     """Trains networks from scratch, one process each, and keeps every run in the folder as it ends.
 
     Runs that the folder has are not done again. Networks come in an order in which any beginning is spread evenly over
-    all of them, the last one first, each with all its seeds: where networks are given by their cost, the one that takes
-    longest is not waited for at the end.
+    all of them, each with all its seeds.
 
     Args:
         data: The click log.
@@ -158,6 +158,8 @@ def train_truth(
         settings: Of the training.
         n_repeated: How many of the first networks are trained with every seed, the others with the first alone; all by
             default.
+        largest_first: Whether the last network is the first to be trained: given by their cost, the one that takes
+            longest is not waited for at the end. Else the first one is: more are done if time is over before the end.
         n_jobs: Processes; by default one a core.
         device: "cpu", "auto", or another that torch knows.
         n_rows: Train rows that are trained on, drawn by the seed; all when left out.
@@ -187,7 +189,7 @@ def train_truth(
             )
     runs = {(run.genome, run.seed): run for run in truth.runs}
     n_repeated = len(genomes) if n_repeated is None else n_repeated
-    order = [len(genomes) - 1 - place for place in _evenly(len(genomes))]
+    order = [len(genomes) - 1 - place if largest_first else place for place in _evenly(len(genomes))]
     wanted = [(_text(genomes[row]), seed) for row in order for seed in (seeds if row < n_repeated else seeds[:1])]
     missing = [key for key in wanted if key not in runs]
 

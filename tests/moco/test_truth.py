@@ -105,6 +105,31 @@ def test_settings_that_came_later_had_their_defaults(log: CtrDataset, genomes: G
         train_truth(log, SPACE, genomes[:1], (0,), tmp_path, "log", settings=replace(SETTINGS, monitor="auc"), n_jobs=1)
 
 
+@pytest.mark.parametrize(("largest_first", "places"), [(True, [3, 1]), (False, [0, 2])])
+def test_when_time_is_over_those_done_are_spread(
+    log: CtrDataset, genomes: Genomes, tmp_path: Path, largest_first: bool, places: list[int]
+) -> None:
+    n_done = [0]
+
+    def is_over() -> bool:
+        n_done[0] += 1
+        return n_done[0] > 2
+
+    truth = train_truth(
+        log,
+        SPACE,
+        genomes,
+        (0,),
+        tmp_path,
+        "log",
+        settings=SETTINGS,
+        largest_first=largest_first,
+        n_jobs=1,
+        is_over=is_over,
+    )
+    assert np.array_equal(truth.genomes, genomes[places])
+
+
 @pytest.mark.parametrize("text", ["", "genome,seed\n1-2,0\n", "genome,seed,n_epochs\nx,y,z\n"])
 def test_a_damaged_table_is_refused(log: CtrDataset, genomes: Genomes, tmp_path: Path, text: str) -> None:
     train_truth(log, SPACE, genomes[:1], (0,), tmp_path, "log", settings=SETTINGS, n_jobs=1)
