@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,13 @@ class Problem:
     def study(self, storage: Path | None = None, **settings: Any) -> Study:
         name = settings.pop("name", "test")
         return Study(name, self.space, self.objectives, self.constraints, storage=storage, **settings)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c_interrupts() -> None:
+    """Also where the tests run in the background of a script, which makes them ignore Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def step(study: Study, evaluate: Evaluate, n: int, n_generations: int = 1) -> None:
