@@ -119,8 +119,6 @@ def train_from_scratch(
             raise ValueError("start must be a network of the architecture that is trained, it is of another one")
         network.load_state_dict(start.state_dict())
         what["start"] = weights_digest(start.state_dict())
-    if n_rows is not None:
-        what["n_rows"] = n_rows
     return train_predictor(
         data,
         network,
@@ -206,6 +204,7 @@ class _Training(Generic[AnyPredictor]):
             "settings": asdict(settings),
             "seed": seed,
             "hardware": None if hardware is None else hardware.to_json(),
+            **({} if n_rows is None else {"n_rows": n_rows}),
             **what,
         }
         self._valid = rows_on(data.valid, device)

@@ -193,17 +193,15 @@ def train_truth(
     wanted = [(_text(genomes[row]), seed) for row in order for seed in (seeds if row < n_repeated else seeds[:1])]
     missing = [key for key in wanted if key not in runs]
 
-    def first(network: Architecture) -> Network | None:
-        return None if supernet is None else supernet.supernet.cut_out(network)
+    def run_of(genome: str, seed: int) -> Any:
+        network = space.networks([_genes(genome)])[0]
+        start = None if supernet is None else supernet.supernet.cut_out(network)
+        return delayed(_run)(data, network, genome, seed, settings, device, n_rows, start)
 
     begun = takewhile(lambda _: is_over is None or not is_over(), missing)
     ended = Parallel(
         n_jobs=n_jobs or cpu_count(), return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
-    )(
-        delayed(_run)(data, network, genome, seed, settings, device, n_rows, first(network))
-        for genome, seed in begun
-        for network in [space.networks([_genes(genome)])[0]]
-    )
+    )(run_of(genome, seed) for genome, seed in begun)
     if progress is not None:
         progress(len(wanted) - len(missing), len(wanted))
     for run in ended:

@@ -18,7 +18,7 @@ import optuna
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, inspect, select, text
 
 SCHEMA_VERSION = 12
 REVISION = "v3.2.0.a"
@@ -46,8 +46,8 @@ def _are_known() -> bool:
 
 
 def create_tables(engine: Engine) -> None:
-    """Makes Optuna's tables where they are missing and known, with their revision, as Optuna would on opening."""
-    if not _are_known():
+    """Makes Optuna's tables, where they are known and Optuna has not yet, with their revision, as Optuna would."""
+    if not _are_known() or _are_there(engine):
         return
     from optuna.storages._rdb import models
 
@@ -59,14 +59,19 @@ def create_tables(engine: Engine) -> None:
                 "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
             )
         )
-        # Optuna fills its version's table on the first opening: until then the tables are those of today.
         connection.execute(
-            text(
-                "INSERT INTO alembic_version SELECT :revision WHERE NOT EXISTS "
-                "(SELECT * FROM version_info) AND NOT EXISTS (SELECT * FROM alembic_version)"
-            ),
+            text("INSERT INTO alembic_version SELECT :revision WHERE NOT EXISTS (SELECT * FROM alembic_version)"),
             {"revision": REVISION},
         )
+
+
+def _are_there(engine: Engine) -> bool:
+    """Whether Optuna has opened the tables before: it fills its version's table then."""
+    from optuna.storages._rdb import models
+
+    with engine.connect() as connection:
+        table = models.VersionInfoModel.__table__
+        return inspect(connection).has_table(table.name) and connection.execute(select(table)).first() is not None
 
 
 def add_trials(study: optuna.Study, storage: RDBStorage, trials: Iterable[FrozenTrial]) -> None:

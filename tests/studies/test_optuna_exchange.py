@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import NullPool, create_engine, event
 
 from spaces import ChoiceBlock, Space
 from studies import Evaluation, Objective, Study, StudyFileError, copy_study, open_study
@@ -137,6 +137,15 @@ def test_a_new_file_gets_the_tables_that_optuna_makes(tmp_path: Path, interrupte
     with thin_storage(tmp_path / "own.db") as storage:
         assert knows_tables(storage)
     assert tables(tmp_path / "own.db") == tables(tmp_path / "optunas.db")
+
+
+def test_tables_that_are_there_are_not_written(tmp_path: Path) -> None:
+    """So a study is copied from a file that may only be read."""
+    with thin_storage(tmp_path / "study.db"):
+        pass
+    engine = create_engine(f"sqlite:///{tmp_path}/study.db", poolclass=NullPool)
+    event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA query_only = ON"))
+    create_tables(engine)
 
 
 def test_unknown_tables_are_left_to_optuna(file: Path, tmp_path: Path) -> None:
