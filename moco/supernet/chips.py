@@ -19,7 +19,7 @@ from torch import Tensor
 from moco.lowering import pim_config
 from moco.supernet.crossbars import ModelledChip, sampled, sampled_operands, weight_integers, weight_steps
 from moco.supernet.embedding import Embedding
-from moco.supernet.numerics import FLOAT, FLOAT_BITS, Arithmetic, Linear, product
+from moco.supernet.numerics import FLOAT, FLOAT_BITS, Arithmetic, Linear, product, straight
 from moco.supernet.ranges import Range, stored_in_cells
 from pimmodel import PimConfig
 from spaces.space import Space
@@ -154,9 +154,7 @@ class TableRounding:
 
     def rounded(self, rows: Tensor) -> Tensor:
         """(N, F, E) rows on their tables' grids."""
-        zero = torch.zeros(len(self.steps), dtype=torch.int32, device=rows.device)
-        found: Tensor = torch.fake_quantize_per_channel_affine(rows, self.steps, zero, 1, -self.most, self.most)
-        return found
+        return straight(rows, self.steps[:, None], -self.most, self.most)
 
 
 def arithmetic_of_steps(hardware: Space, share: float, rng: np.random.Generator) -> Iterator[Arithmetic]:

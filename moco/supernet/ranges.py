@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from moco.supernet.numerics import straight
+
 CLIPS = (1.0, 0.85, 0.7, 0.55, 0.45, 0.35, 0.27, 0.2)
 """Shares of the largest magnitude at which a range may end; the one of least squared error is taken."""
 
@@ -49,8 +51,7 @@ class Range:
 
     def straight(self, x: Tensor) -> Tensor:
         """x on the range's grid; the gradient passes straight through where x lies within the range."""
-        rounded: Tensor = torch.fake_quantize_per_tensor_affine(x, self.scale, 0, self.low, self.high)
-        return rounded
+        return straight(x, self.scale, self.low, self.high)
 
     def rounded(self, x: Tensor) -> Tensor:
         """x on the range's grid."""

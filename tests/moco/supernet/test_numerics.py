@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from moco.supernet.numerics import fake_quantise, product, quantised_tables
+from moco.supernet.numerics import fake_quantise, product, quantised_tables, straight
 
 
 @given(bits=st.integers(2, 10), n_out=st.integers(1, 6), n_in=st.integers(1, 40), seed=st.integers(0, 99))
@@ -37,6 +37,37 @@ def test_the_gradient_passes_straight_through() -> None:
     (fake_quantise(weight, 3) * factors).sum().backward()
     assert weight.grad is not None
     torch.testing.assert_close(weight.grad, factors)
+
+
+@given(bits=st.integers(2, 10), n=st.integers(1, 300), scale=st.floats(0.01, 2.0), seed=st.integers(0, 99))
+def test_what_is_rounded_straight_is_what_torch_rounds(bits: int, n: int, scale: float, seed: int) -> None:
+    low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    values = torch.randn(n, 3, generator=torch.Generator().manual_seed(seed)) * scale * high
+    factors = torch.randn(n, 3, generator=torch.Generator().manual_seed(seed + 1))
+    found = []
+    for rounded in (
+        lambda x: straight(x, scale, low, high),
+        lambda x: torch.fake_quantize_per_tensor_affine(x, scale, 0, low, high),
+    ):
+        x = values.clone().requires_grad_()
+        y = rounded(x)
+        (y * factors).sum().backward()
+        assert x.grad is not None
+        found.append((y.detach(), x.grad))
+    steps = values / scale
+    is_tie = (steps - steps.floor() - 0.5).abs() < 1e-4 * (1 + steps.abs())  # either neighbour is right
+    for ours, torchs in zip(*found, strict=True):
+        torch.testing.assert_close(ours[~is_tie], torchs[~is_tie])
+
+
+def test_rounding_straight_keeps_short_numbers_and_takes_a_scale_for_each_field() -> None:
+    x = torch.tensor([[0.26, -9.0], [0.74, 2.6]], dtype=torch.bfloat16, requires_grad=True)
+    y = straight(x, torch.tensor([0.5, 1.0]), -2, 2)
+    y.sum().backward()
+    assert y.dtype == torch.bfloat16
+    assert y.tolist() == [[0.5, -2.0], [0.5, 2.0]]
+    assert x.grad is not None
+    assert x.grad.tolist() == [[1.0, 0.0], [1.0, 0.0]]
 
 
 def test_all_zero_and_empty_weights_stay() -> None:
