@@ -1,12 +1,16 @@
-"""A real PostgreSQL server for the tests that share a study: started when the first of them asks for it."""
+"""What all tests share: hypothesis without time limits, and a real PostgreSQL server, started when first asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.postgresql import new_database, server, server_programs
+
+settings.register_profile("moco", deadline=None)  # a busy machine is no failure
+settings.load_profile("moco")
 
 
 @pytest.fixture(scope="session")

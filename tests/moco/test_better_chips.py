@@ -33,7 +33,7 @@ def proposals(space: CodesignSpace, n: int, seed: int) -> Genomes:
     return space.canonical(space.sample(np.random.default_rng(seed), n))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 10**6))
 def test_a_changed_chip_loses_nothing_and_costs_less_in_something(
     data: CtrDataset, space: CodesignSpace, seed: int

@@ -26,7 +26,7 @@ def random_networks(space: NasrecSpace, seed: int, n: int) -> ArchitectureBatch:
 
 
 @given(st.sampled_from(sorted(SPACES)), st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_products_are_the_networks_multiply_accumulates(which: tuple[int, str], seed: int) -> None:
     n_dense, networks = which[0], random_networks(SPACES[which], seed, 20)
     workload = lower(networks, n_dense, CARDINALITIES)
@@ -36,7 +36,7 @@ def test_products_are_the_networks_multiply_accumulates(which: tuple[int, str], 
 
 
 @given(st.sampled_from(sorted(SPACES)), st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_dead_parts_cost_nothing(which: tuple[int, str], seed: int) -> None:
     n_dense, space = which[0], SPACES[which]
     genomes = space.sample(np.random.default_rng(seed), 20)
@@ -49,7 +49,7 @@ def test_dead_parts_cost_nothing(which: tuple[int, str], seed: int) -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_a_batch_is_its_networks(seed: int) -> None:
     networks = random_networks(SPACES[13, "nasrec-full"], seed, 5)
     together = estimate(lower(networks, 13, CARDINALITIES), ISAAC)

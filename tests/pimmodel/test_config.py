@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pimmodel import ISAAC, PimConfig, lossless_adc_bits
@@ -73,7 +73,6 @@ def test_take() -> None:
     assert config != "isaac"
 
 
-@settings(deadline=None)
 @given(
     log2_size=st.integers(3, 10),
     cell_bits=st.integers(1, 4),
@@ -153,7 +152,6 @@ def test_lossless_adc_bits(n_active_wordlines: int, dac_bits: int, cell_bits: in
     assert lossless_adc_bits(n_active_wordlines, dac_bits, cell_bits) == expected
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 1024), d=st.integers(1, 8), c=st.integers(1, 4))
 def test_lossless_adc_bits_are_just_enough(n: int, d: int, c: int) -> None:
     bits = int(lossless_adc_bits(n, d, c)) + 1  # without the encoding
@@ -162,7 +160,6 @@ def test_lossless_adc_bits_are_just_enough(n: int, d: int, c: int) -> None:
     assert largest_sum >= 2 ** (bits - 1) or bits == 2
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 1024), d=st.integers(1, 8), c=st.integers(1, 4))
 def test_a_pair_of_columns_takes_a_sign_bit(n: int, d: int, c: int) -> None:
     # two's complement of b bits holds -2^(b-1) to 2^(b-1) - 1

@@ -16,7 +16,7 @@ from pimmodel.calibrations import CALIBRATIONS
 from pimmodel.isaac import IsaacCalibration
 
 SLACK = 1 + 1e-12  # rounding
-laws = settings(max_examples=16, deadline=None)
+laws = settings(max_examples=16)
 
 
 ISAAC_LIKE = [name for name, constants in CALIBRATIONS.items() if isinstance(constants, IsaacCalibration)]

@@ -186,7 +186,7 @@ MATRICES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(matrices=MATRICES, config=chips())
 def test_pairs_double_cells_and_never_conversions(matrices: list[Matrix], config: PimConfig) -> None:
     single, pairs = (mapped(matrices, varied(config, weight_encoding=name)) for name in ("isaac", "differential"))
@@ -253,7 +253,7 @@ def crossbars_of_a_real_placement(matrices: list[Matrix], config: PimConfig) -> 
     return int(np.count_nonzero(fill)), int(np.count_nonzero(grid))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(matrices=MATRICES, size=st.sampled_from([8, 16, 32]), config=chips())
 def test_packing_is_a_placement_that_exists(matrices: list[Matrix], size: int, config: PimConfig) -> None:
     chip = varied(config, crossbar_size=size, columns_per_adc=1, n_active_wordlines=1, execution="layer-by-layer")
@@ -263,7 +263,7 @@ def test_packing_is_a_placement_that_exists(matrices: list[Matrix], size: int, c
     assert counts.n_used_cells.sum() == n_cells
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(matrices=MATRICES, config=chips(), order=st.randoms(use_true_random=False))
 def test_packing_is_between_the_cells_and_a_crossbar_each(
     matrices: list[Matrix], config: PimConfig, order: Any

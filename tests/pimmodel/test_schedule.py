@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -32,7 +32,6 @@ def test_no_operators() -> None:
     assert critical_path_ns(np.zeros((0, 2)), no_edges, np.zeros((0, 2), dtype=np.bool_)).tolist() == [0, 0]
 
 
-@settings(deadline=None)
 @given(data=st.data(), n_operators=st.integers(1, 7))
 def test_is_the_longest_of_all_ways(data: st.DataObject, n_operators: int) -> None:
     latency_ns = data.draw(hnp.arrays(np.float64, n_operators, elements=st.integers(0, 9)))

@@ -29,7 +29,7 @@ NETWORK = Architecture(blocks=(BLOCK, replace(BLOCK, dense_inputs=(0, 1), right=
 SPACE = nasrec_space(n_dense=3, n_sparse=5, weight_bits=(4, 8), embedding_dim=8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1))
 def test_json_and_batches_bring_networks_back(seed: int) -> None:
     networks = SPACE.networks(SPACE.sample(np.random.default_rng(seed), 5))

@@ -108,7 +108,7 @@ def test_the_order_of_live_blocks_is_kept() -> None:
     assert [canonical_of(line, 13) for line in lines] == lines
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([FULL, WITHOUT_DENSE_FIELDS, NARROW]))
 def test_a_network_without_its_dead_blocks_has_the_same_genome(seed: int, space: NasrecSpace) -> None:
     genomes = space.sample(np.random.default_rng(seed), 8)

@@ -230,7 +230,7 @@ def space_and_genome(draw: st.DrawFn) -> tuple[NasrecSpace, NDArray[np.int64], n
     return space, genome, np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(space_and_genome())
 def test_a_gene_changes_the_key_exactly_when_it_changes_the_network(
     case: tuple[NasrecSpace, NDArray[np.int64], np.random.Generator],
@@ -260,7 +260,7 @@ def test_every_network_of_a_whole_space_has_one_key(n_dense: int) -> None:
     assert len(np.unique(space.canonical(genomes), axis=0)) < len(genomes) // 3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(space_and_genome())
 def test_canonical_genomes_are_legal_equal_in_cost_and_canonical(
     case: tuple[NasrecSpace, NDArray[np.int64], np.random.Generator],
@@ -279,7 +279,7 @@ def test_canonical_genomes_are_legal_equal_in_cost_and_canonical(
         assert product_counts(before, row, *fields) == product_counts(after, row, *fields)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(space_and_genome())
 def test_counts_and_products_are_those_of_the_symbolic_reading(
     case: tuple[NasrecSpace, NDArray[np.int64], np.random.Generator],

@@ -49,7 +49,7 @@ def test_the_joint_space_is_larger_than_published_ones() -> None:
     assert FULL.cardinality > 10**54  # AutoRAC (arXiv 2505.10748)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_a_genome_is_its_network_and_its_chip(seed: int) -> None:
     genomes = FULL.sample(np.random.default_rng(seed), 10)

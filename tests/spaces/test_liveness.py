@@ -59,7 +59,7 @@ def live_parts(network: Architecture) -> set[Part]:
     return live
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(range(len(SPACES))), st.integers(0, 2**32 - 1))
 def test_liveness_is_what_a_search_from_the_head_finds(index: int, seed: int) -> None:
     networks = SPACES[index].networks(SPACES[index].sample(np.random.default_rng(seed), 10))

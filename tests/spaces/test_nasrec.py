@@ -42,7 +42,7 @@ def test_widths_and_bits_are_ordered_and_the_rest_is_not() -> None:
     assert ordered == {f"b{number}.{field}" for number in range(1, 8) for field in fields}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.sampled_from(["nasrec-full", "nasrec-small"]),
     st.integers(1, 9),

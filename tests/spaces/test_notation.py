@@ -16,7 +16,7 @@ SPACES = [nasrec_space(n_dense=3, n_sparse=5, n_blocks=n_blocks) for n_blocks in
 RECORD: dict[str, Any] = json.loads(to_nasrec_json(from_compact("FC16|EFC16|00|0|0|0,0 ; DP32|ATT48|11|01|1|1,0")))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(range(len(SPACES))), st.integers(0, 2**32 - 1))
 def test_both_forms_bring_a_network_back(index: int, seed: int) -> None:
     space = SPACES[index]

@@ -121,7 +121,7 @@ def test_dot_product_rows_of_nasrec(dense_dim: int, n_rows: int, n_pairs: int) -
     assert (k, k * (k + 1) // 2) == (n_rows, n_pairs)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 3), st.integers(1, 5), st.integers(0, 2**32 - 1))
 def test_counts_of_a_batch_are_those_of_each_network_and_grow_with_dead_parts(
     n_dense: int, n_sparse: int, seed: int

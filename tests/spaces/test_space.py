@@ -67,7 +67,7 @@ def test_decode_gives_choices_by_name() -> None:
     assert SPACE.column("rank") == 3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_samples_are_legal_and_encode_takes_decode_back(space: Space, seed: int) -> None:
     genomes = space.sample(np.random.default_rng(seed), 20)
@@ -77,7 +77,7 @@ def test_samples_are_legal_and_encode_takes_decode_back(space: Space, seed: int)
     np.testing.assert_array_equal(space.encode(space.decode(genomes)), genomes)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(spaces())
 def test_json_round_trip(space: Space) -> None:
     again = Space.from_json(space.to_json())
@@ -145,7 +145,7 @@ def test_a_chain_ends_where_its_first_link_is_off_even_when_the_first_choice_is_
     np.testing.assert_array_equal(space.canonical([[0, 0, 1], [0, 1, 1], [1, 0, 1]]), [[0, 0, 0], [0, 0, 0], [1, 0, 1]])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_canonical_is_idempotent_and_keys_follow_it(space: Space, seed: int) -> None:
     genomes = space.sample(np.random.default_rng(seed), 30)

@@ -37,7 +37,7 @@ def blocks(draw: st.DrawFn, name: str = "block") -> ChoiceBlock:
     return ChoiceBlock(name, tuple(distinct.values()), is_ordered=draw(st.booleans()))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(block=blocks())
 def test_plain_choices_differ_and_are_found_again(block: ChoiceBlock) -> None:
     plain = plain_choices(block)
@@ -48,7 +48,7 @@ def test_plain_choices_differ_and_are_found_again(block: ChoiceBlock) -> None:
         assert choice_index(block, written) == index
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(block=blocks())
 def test_what_is_written_in_plain_words_is_read_unless_it_is_another_choice(block: ChoiceBlock) -> None:
     for index, plain in enumerate(plain_choices(block)):
@@ -144,7 +144,7 @@ def test_a_study_without_trials_is_a_table_without_rows(truss: Any, tmp_path: Pa
     assert (tmp_path / "out.csv").read_text().startswith("number,generation,key,is_feasible,mass_g,stiffness,cost,")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), names=st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=4, unique=True))
 def test_any_table_names_every_column_and_keeps_every_design(
     data: st.DataObject, names: list[str], truss_stored: StoredStudy

@@ -116,7 +116,7 @@ def test_resume_is_bit_identical_with_failures(
     assert (info.n_trials, info.n_failed) == (10 * n_generations, len(unbroken.failures()))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(failing=st.sets(st.integers(0, 59)), population_size=st.integers(1, 25), way=st.sampled_from(["nan", "raise"]))
 def test_any_designs_may_fail(failing: set[int], population_size: int, way: str) -> None:
     """The law of the file: each design asked for is a trial or a failure, whatever the pattern."""

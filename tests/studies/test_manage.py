@@ -268,7 +268,7 @@ def test_a_space_of_an_unknown_kind_is_copied_but_not_opened(truss: Any, tmp_pat
         open_study(file, "test")
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     name=st.text(min_size=1, max_size=8).filter(str.isprintable),
     n_choices=st.lists(st.integers(1, 300), min_size=1, max_size=4),

@@ -126,7 +126,7 @@ def test_the_best_of_all_islands_are_parents(truss: Any, islands: list[tuple[Pat
     assert len({int(trials.generation[number]) // 3 for number in population}) > 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(cuts=st.lists(st.integers(0, 5), max_size=4), n_repeats=st.integers(0, 8), seed=st.integers(0, 99))
 def test_the_parts_of_a_study_are_the_study(cuts: list[int], n_repeats: int, seed: int) -> None:
     """Each part repeats some of what came before it, as a generation of its own."""

@@ -188,7 +188,7 @@ def test_there_and_back(truss: Any, file: Path, tmp_path: Path, same: Callable[.
         np.testing.assert_array_equal(back.ask(10), study.ask(10))  # the engine knows the same
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(
     name=st.text(min_size=1, max_size=6).filter(str.isprintable),
     n_choices=st.lists(st.integers(1, 5), min_size=1, max_size=4),

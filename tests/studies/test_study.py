@@ -34,7 +34,7 @@ def small_spaces(draw: st.DrawFn) -> Space:
     return Space("small", tuple(blocks))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(
     space=small_spaces(),
     engine=st.sampled_from((*CHEAP_ENGINES, "optuna:nsga2")),

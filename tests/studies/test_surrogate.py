@@ -32,7 +32,7 @@ def test_encoding_by_hand() -> None:
     assert np.linalg.norm(a - b) == pytest.approx(1.0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.integers(20, 60))
 def test_what_each_choice_adds_is_learned(seed: int, n: int) -> None:
     # A sum over blocks is what the linear part of the kernel is for: new designs are predicted nearly exactly.

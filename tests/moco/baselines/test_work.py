@@ -80,7 +80,7 @@ def structures(draw: st.DrawFn) -> Structure:
     st.sampled_from((None, 4, 8)),
     st.integers(2, 4),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_workload_lists_exactly_the_products_of_the_logits(
     structure: Structure, cardinalities: list[int], n_dense: int, weight_bits: int | None, n_samples: int
 ) -> None:

@@ -52,7 +52,7 @@ def test_the_digest_covers_everything(data: CtrDataset) -> None:
     assert replace(data).digest == data.digest
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damage_never_loads_as_other_content(data: CtrDataset, tmp_path: Path, draw: st.DataObject) -> None:
     folder = tmp_path / "saved"

@@ -259,7 +259,7 @@ FORMS: dict[str, Callable[[pl.DataFrame, Path], CtrDataset]] = {
 }
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS)
 @example(rows=[(None, None, None)] * 19 + [("\x1f", None, None)])
 def test_the_form_of_the_same_rows_does_not_matter(

@@ -1,14 +1,13 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from moco.data import DataError
 from moco.data.split import held_out_rows, stratified_rows, time_rows
 
 
-@settings(deadline=None)  # the first call loads scikit-learn
 @given(
     n_positive=st.integers(20, 200),
     n_negative=st.integers(20, 200),

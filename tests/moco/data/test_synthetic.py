@@ -34,7 +34,7 @@ def test_label_entropy() -> None:
     np.testing.assert_allclose(label_entropy(logits), [np.log(2.0), 0.562335, 0.562335, 0.0], rtol=1e-5, atol=1e-12)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     n_rows=st.integers(100, 3000),
     n_fields=st.integers(3, 8),

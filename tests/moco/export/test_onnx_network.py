@@ -43,7 +43,7 @@ def agrees(make: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return check
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(n_dense=st.sampled_from([0, 1, 3, 8]), seed=st.integers(0, 10_000))
 def test_random_networks(make: Any, agrees: Any, n_dense: int, seed: int) -> None:
     agrees(make.architectures(n_dense, len(CARDINALITIES), seed)[0], n_dense, seed)

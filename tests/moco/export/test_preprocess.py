@@ -76,7 +76,7 @@ def test_a_table_with_missing_and_unknown_values(kind: NumericKind) -> None:
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(values=st.lists(words, min_size=20, max_size=40))
 def test_any_text(values: list[str]) -> None:
     frame = pl.DataFrame({"word": values * 3, "label": [i % 2 for i in range(3 * len(values))]})

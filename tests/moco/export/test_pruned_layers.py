@@ -51,7 +51,7 @@ def check(make: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return check
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(n_dense=st.sampled_from([0, 1, 3, 8]), seed=st.integers(0, 10_000))
 def test_random_units_of_random_networks(make: Any, check: Any, n_dense: int, seed: int) -> None:
     architecture = make.architectures(n_dense, len(CARDINALITIES), seed)[0]

@@ -23,7 +23,7 @@ def random_scores(units: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any
 
 
 @given(seed=st.integers(0, 10_000), share=st.sampled_from([0.2, 0.5, 0.9]))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_work_falls_to_the_target_and_not_a_neuron_further(networks: Any, seed: int, share: float) -> None:
     whole = pruned(networks.random_network(3, seed), {})
     assume(not any(name.endswith("_gate") for name in whole.kept))  # gates go with what they let through

@@ -31,7 +31,7 @@ def gated(whole: PrunedNetwork, small: PrunedNetwork) -> GatedNetwork:
 
 
 @cases
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_masked_and_compacted_networks_compute_the_same(networks: Any, n_dense: int, seed: int) -> None:
     whole = pruned(networks.random_network(n_dense, seed), {})
     small = pruned(whole, networks.random_kept(whole, seed))
@@ -44,7 +44,7 @@ def test_masked_and_compacted_networks_compute_the_same(networks: Any, n_dense: 
 
 
 @cases
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_with_all_kept_it_is_the_network(networks: Any, n_dense: int, seed: int) -> None:
     network = networks.random_network(n_dense, seed)
     whole = pruned(network, {})
@@ -55,7 +55,7 @@ def test_with_all_kept_it_is_the_network(networks: Any, n_dense: int, seed: int)
 
 
 @cases
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_in_two_steps_it_is_the_same_network(networks: Any, n_dense: int, seed: int) -> None:
     network = networks.random_network(n_dense, seed)
     between = pruned(network, networks.random_kept(pruned(network, {}), seed))
@@ -67,7 +67,7 @@ def test_in_two_steps_it_is_the_same_network(networks: Any, n_dense: int, seed: 
 
 
 @cases
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_less_is_never_more(networks: Any, n_dense: int, seed: int) -> None:
     network = networks.random_network(n_dense, seed)
     whole = pruned(network, {})
@@ -81,7 +81,7 @@ def test_less_is_never_more(networks: Any, n_dense: int, seed: int) -> None:
 
 
 @cases
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_uncut_it_has_the_counted_work(networks: Any, n_dense: int, seed: int) -> None:
     network = networks.random_network(n_dense, seed)
     whole = cut(network.architecture, n_dense, len(networks.cardinalities))
@@ -124,7 +124,7 @@ class CountedProducts(FloatArithmetic):
 
 
 @cases
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_every_product_has_the_size_that_is_left(networks: Any, n_dense: int, seed: int) -> None:
     small, counted = networks.small_of(n_dense, seed), CountedProducts()
     ids, dense = networks.random_rows(n_dense, seed)

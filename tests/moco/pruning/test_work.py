@@ -43,7 +43,7 @@ class Recorded(FloatArithmetic):
 
 
 @cases
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_chip_gets_exactly_the_products_of_the_network(networks: Any, n_dense: int, seed: int) -> None:
     small, recorded = networks.small_of(n_dense, seed), Recorded()
     ids, dense = networks.random_rows(n_dense, seed)
@@ -65,7 +65,7 @@ def test_a_chip_gets_exactly_the_products_of_the_network(networks: Any, n_dense:
 
 
 @cases
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_with_all_kept_it_is_the_networks_work(networks: Any, n_dense: int, seed: int) -> None:
     network = networks.random_network(n_dense, seed)
     whole = lower(ArchitectureBatch.of([network.architecture]), n_dense, networks.cardinalities)
@@ -80,7 +80,7 @@ def test_with_all_kept_it_is_the_networks_work(networks: Any, n_dense: int, seed
 
 
 @cases
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_removing_neurons_never_costs(networks: Any, n_dense: int, seed: int) -> None:
     network = networks.random_network(n_dense, seed)
     before = estimate(pruned_workload(pruned(network, {})), ISAAC)

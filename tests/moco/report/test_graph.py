@@ -32,7 +32,7 @@ def random_network(n_dense: int, seed: int) -> Architecture:
 
 
 @given(st.sampled_from((0, 3)), st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_boxes_and_arrows_are_the_live_part(n_dense: int, seed: int) -> None:
     network = random_network(n_dense, seed)
     live = liveness(ArchitectureBatch.of([network]))

@@ -210,7 +210,7 @@ def chips_of(n: int, seed: int) -> PimConfig:
     return pim_config(HARDWARE_SPACE.columns(HARDWARE_SPACE.sample(np.random.default_rng(seed), n)))
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(0, 1000))
 def test_scores_do_not_depend_on_order_company_or_processes(
     oracle: Oracle, log: CtrDataset, supernet: TrainedSupernet, space: NasrecSpace, seed: int

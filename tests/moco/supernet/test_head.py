@@ -29,7 +29,7 @@ def logloss(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) -> f
 
 
 @given(seed=st.integers(0, 10**6), n_rows=st.integers(2, 300), n_features=st.integers(1, 30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_fitted_head_is_never_worse_on_its_rows(seed: int, n_rows: int, n_features: int) -> None:
     features, labels, weight, bias = drawn(seed, n_rows, n_features)
     fitted = fitted_head(features.T, labels, weight, bias)

@@ -62,7 +62,7 @@ cases = given(n_dense=st.sampled_from([0, 1, 3, 8]), seed=st.integers(0, 10_000)
 
 
 @cases
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_cut_out_computes_the_same_numbers_and_gradients(n_dense: int, seed: int, is_flat: bool) -> None:
     supernet, architecture = supernet_of(n_dense, is_flat), random_networks(n_dense, seed, is_flat=is_flat)[0]
     ids, dense = rows_of(n_dense, seed=seed)
@@ -107,7 +107,7 @@ def _shared_gradient(supernet: Supernet, architecture: Architecture, name: str) 
 
 
 @cases
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_network_has_the_counted_parameters(n_dense: int, seed: int, is_flat: bool) -> None:
     networks = random_networks(n_dense, seed, is_flat=is_flat)
     network = Network(networks[0], CARDINALITIES, n_dense, seed=0)
@@ -141,7 +141,7 @@ def test_a_forward_pass_makes_the_counted_products(is_flat: bool, n_dense: int, 
 
 
 @cases
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_is_dead_is_neither_read_nor_trained(n_dense: int, seed: int, is_flat: bool) -> None:
     supernet, networks = supernet_of(n_dense, is_flat), random_networks(n_dense, seed, is_flat=is_flat)
     ids, dense = rows_of(n_dense)

@@ -245,7 +245,7 @@ def chips(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(CHAINS, st.integers(1, 16), chips())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_agrees_with_the_closed_form(widths: list[int], weight_bits: int, chip: dict[str, Any]) -> None:
     costs = costs_of(widths, weight_bits, **chip)
     for layer, expected in enumerate(reference(widths, weight_bits, chip)):
@@ -257,7 +257,7 @@ def test_agrees_with_the_closed_form(widths: list[int], weight_bits: int, chip: 
 
 
 @given(st.lists(st.tuples(CHAINS, chips()), min_size=2, max_size=5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_batch_costs_what_its_designs_cost(designs: list[tuple[list[int], dict[str, Any]]]) -> None:
     batch = PimConfig(**{name: np.array([chip[name] for _, chip in designs]) for name in designs[0][1]})
     operators = layers_of([chain for chain, _ in designs])
@@ -352,7 +352,7 @@ def test_directions_both_simulators_obey(chain: Sequence[int]) -> None:
 
 
 @given(CHAINS, chips(), st.sampled_from(("adc_bits", "activation_bits")))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_more_bits_take_more_energy_anywhere(widths: list[int], chip: dict[str, Any], field: str) -> None:
     more = costs_of(widths, **(chip | {field: chip[field] + 1 if field == "adc_bits" else min(16, chip[field] + 1)}))
     for component, energy_pj in costs_of(widths, **chip).energy_pj.items():
@@ -360,7 +360,7 @@ def test_more_bits_take_more_energy_anywhere(widths: list[int], chip: dict[str, 
 
 
 @given(CHAINS, chips(), st.integers(1, 15))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_more_slices_never_take_less(widths: list[int], chip: dict[str, Any], weight_bits: int) -> None:
     less, more = costs_of(widths, weight_bits, **chip), costs_of(widths, weight_bits + 1, **chip)
     assert np.all(more.n_tiles >= less.n_tiles)

@@ -57,7 +57,7 @@ def area_um2(layer: dict[str, int] = LAYER, **chip: Any) -> float:
     return sum_of(layer_costs(layer, BASE | chip).area_um2)
 
 
-laws = settings(max_examples=40, deadline=None)
+laws = settings(max_examples=40)
 
 LAYERS = st.fixed_dictionaries(
     {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pimmodel import PimConfig
 from pimmodel.numerics.encoding import InputSlices, ProductFormat, StoredCells, check_one, wordline_groups
 
-laws = settings(max_examples=60, deadline=None)
+laws = settings(max_examples=60)
 
 
 def product_format(**changes: Any) -> ProductFormat:

@@ -22,7 +22,7 @@ from pimmodel.numerics.profile import profile_product
 
 Ints = NDArray[np.int64]
 
-laws = settings(max_examples=40, deadline=None)
+laws = settings(max_examples=40)
 
 
 def integers(

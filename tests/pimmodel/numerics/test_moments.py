@@ -150,7 +150,7 @@ def test_a_dead_zone_shrinks_the_gain_to_nothing() -> None:
     assert found.sqnr_db[0] == pytest.approx(0, abs=0.2)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     crossbar=st.sampled_from([(8, 8), (32, 20), (64, 64)]),
     dac_bits=st.integers(1, 4),

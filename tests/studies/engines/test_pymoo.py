@@ -29,7 +29,7 @@ def space_of(n_choices: list[int], is_ordered: list[bool]) -> Space:
 blocks = st.lists(st.tuples(st.integers(1, 40), st.booleans()), min_size=1, max_size=8)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(blocks, st.integers(0, 10_000), st.integers(1, 20))
 def test_children_are_genomes(shape: list[tuple[int, bool]], seed: int, n_pairs: int) -> None:
     space = space_of([n for n, _ in shape], [ordered for _, ordered in shape])

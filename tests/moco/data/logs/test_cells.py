@@ -79,7 +79,7 @@ hex_cell = st.text("0123456789abcdefABCDEFg", max_size=10).map(str.encode)
 decimal_cell = st.text("0123456789-", max_size=22).map(str.encode)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(any_cell | hex_cell | decimal_cell, min_size=1, max_size=20))
 @example([b"18446744073699551615", b"18446744073699551616"])
 def test_a_cell_is_read_as_python_reads_it_or_refused(texts: list[bytes]) -> None:

@@ -16,7 +16,7 @@ def sklearn_folds(labels: np.ndarray, seed: int) -> np.ndarray:
     return folds
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(20, 3000), st.floats(0.02, 0.98), st.integers(0, 2**32 - 1))
 def test_the_folds_are_those_of_scikit_learn(n_rows: int, share: float, seed: int) -> None:
     labels = (np.random.default_rng(seed).random(n_rows) < share).astype(np.uint8)

@@ -9,7 +9,7 @@ from moco.data.logs import keys as module
 from moco.data.logs.keys import KeyTable, counted, mixed
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 5), max_size=40), max_size=5), st.integers(1, 3))
 def test_counted_as_a_counter_counts(columns: list[list[int]], min_count: int) -> None:
     counts = Counter(key for column in columns for key in column)
@@ -26,7 +26,7 @@ def test_counting_in_pieces_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     assert whole.dtype == np.uint32
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 50), unique=True, max_size=60), st.lists(st.integers(0, 60)))
 def test_a_table_finds_what_it_holds_and_nothing_else(held: list[int], asked: list[int]) -> None:
     table = KeyTable(np.array(held, dtype=np.uint64))

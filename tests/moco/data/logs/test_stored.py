@@ -154,7 +154,7 @@ def test_hashed_fields(raw: Path, log: StoredLog, tmp_path: Path) -> None:
     np.testing.assert_array_equal(hashed.encode(frame)[0], hashed.gather(np.arange(N_ROWS)).ids)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(draw=st.data())
 def test_damage_is_found(log: StoredLog, tmp_path: Path, draw: st.DataObject) -> None:
     file = draw.draw(st.sampled_from(sorted(log.folder.iterdir())))
