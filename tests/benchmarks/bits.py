@@ -1,7 +1,8 @@
 """What do few bits cost a converged network? Trained in plain numbers and rounded after, or with them in the loop.
 
-Networks of a truth, evenly over its MACs, trained from scratch to their valid minimum with 16-bit weights, and with 8-
-and 4-bit weights, activations and tables on a chip whose ADC loses nothing; test rows, exact products.
+Networks spread over log MACs, neither the cheapest nor the largest of the space, trained from scratch to their valid
+minimum with 16-bit weights, and with 8- and 4-bit weights, activations and tables on a chip whose ADC loses nothing;
+test rows, exact products.
 
 python -m tests.benchmarks.bits movielens-100k [--networks 3] [--seeds 2] [--jobs 2]
 """
@@ -21,17 +22,16 @@ from moco.codesign import codesign_space
 from moco.data import CtrDataset
 from moco.recipes import recipe_for
 from moco.retrain import EXACT_ROWS, train_from_scratch
-from moco.spread import log_macs
+from moco.spread import log_macs, spread_networks
 from moco.supernet.loop import threads
 from moco.supernet.metrics import Score
 from moco.supernet.network import Network
 from moco.supernet.on_chip import NetworkOnChip
 from moco.supernet.rows import rows_on
-from moco.truth import Truth
 from pimmodel import PimConfig
 from pimmodel.numerics import required_adc_bits
 from spaces.architecture import Architecture
-from tests.benchmarks.truth.__main__ import FOLDER, dataset
+from tests.benchmarks.truth.__main__ import dataset
 
 BITS = (8, 4)
 WEIGHTS = ("dense_bits", "sparse_bits", "dense_to_sparse_bits", "fm_bits")
@@ -83,18 +83,14 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
     data = dataset(given.data)
-    truth = Truth.read(FOLDER, given.data)
-    if truth is None:
-        parser.error(f"there is no truth of {given.data}: python -m tests.benchmarks.truth {given.data}")
-    space = codesign_space(data, truth.space_kind).network
-    genomes = truth.genomes[np.argsort(log_macs(space, truth.genomes))]
-    places = ((np.arange(given.networks) + 0.5) / given.networks * len(genomes)).astype(int)
-    networks = list(space.networks(genomes[places]))
+    space = codesign_space(data).network
+    genomes = spread_networks(space, given.networks + 2)[1:-1]
+    networks = list(space.networks(genomes))
     runs = list(product(range(len(networks)), range(given.seeds)))
     found = Parallel(n_jobs=given.jobs)(delayed(scores)(data, networks[place], seed) for place, seed in runs)
     for place in range(len(networks)):
         ones = [one for (at, _), one in zip(runs, found, strict=True) if at == place]
-        macs = np.exp(log_macs(space, genomes[places[place : place + 1]]))[0]
+        macs = np.expm1(log_macs(space, genomes[place : place + 1]))[0]
         plain = [f"{one[0][2].auc:.4f}, {one[0][2].logloss:.4f}" for one in ones]
         print(f"network of {macs:,.0f} MACs; plain test AUC and log loss {'; '.join(plain)}")
         differences(ones)
