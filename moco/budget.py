@@ -6,10 +6,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from moco.data import ClickLog
 from moco.settings import TrainSettings
@@ -22,15 +18,8 @@ SUPERNET_SHARE, TRUTH_SHARE, SEARCH_SHARE = 0.35, 0.1, 0.15
 PROBE_ROWS = 20_000
 """Rows of training after which its speed is known well enough."""
 
-MACS_OF_THE_REST = 20_000
-"""Multiply-accumulates that take as long to train as all that does not grow with them, on one core: measured on
-MovieLens-100k in batches of 1,024, from 1 s an epoch at 2,000 to 24 s at 490,000."""
-
 N_LAST_ROUNDS = 3
 """Rounds of work, of which the longest says how long the next will take."""
-
-LARGEST_SHARE = 1 / 3
-"""Of the time of all networks that correct a supernet: one that takes more is left out where time is short."""
 
 
 @dataclass(frozen=True)
@@ -75,25 +64,14 @@ class Budget:
             seconds.append(time.monotonic() - started_s)
 
     @property
-    def is_truth_over(self) -> bool:
-        """Whether the time for networks that correct the supernet is over."""
-        return self.left_s < (1 - SUPERNET_SHARE - TRUTH_SHARE) * self.total_s
+    def truth_left_s(self) -> float:
+        """Seconds left for the supernet and for networks that correct it; below 0 once they are over."""
+        return self.left_s - (1 - SUPERNET_SHARE - TRUTH_SHARE) * self.total_s
 
     @property
     def is_search_over(self) -> bool:
         """Whether only the time for training promising designs is left."""
         return self.left_s < (1 - SUPERNET_SHARE - TRUTH_SHARE - SEARCH_SHARE) * self.total_s
-
-
-def training_time(macs: NDArray[Any]) -> NDArray[np.float64]:
-    """(n,) how long networks of so many MACs take to train, in the time of one without products."""
-    return 1 + macs / MACS_OF_THE_REST
-
-
-def without_the_longest(macs: NDArray[Any]) -> NDArray[np.bool_]:
-    """(n,) networks that take no more than LARGEST_SHARE of the time that all take to train."""
-    time = training_time(macs)
-    return np.asarray(time <= LARGEST_SHARE * time.sum())
 
 
 def affordable(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from moco.chosen import (
 from moco.codesign import CodesignStudy
 from moco.confirming import least_sure
 from moco.design import Design
+from moco.pace import Pace, training_time
 from moco.progress import Bar, console, progress_bar
 from moco.promising import Candidates, Truths
 from moco.retrain import train_from_scratch
@@ -73,33 +75,42 @@ class Finals:
         with timed(self._run.folder, "from scratch"), progress_bar("training from scratch", "s") as bar:
             short = self.short
             candidates = Candidates.of(study, designs, self._truths(study, short))
+            pace = Pace()
             for _ in budget.rounds(CONFIRMING_SHARE * at_first_s):
-                haste = budget.left_s / at_first_s
+                terms = {"haste": budget.left_s / at_first_s, "most_time": pace.longest(budget.left_s)}
                 trained, tried = valid_logloss(self.from_scratch), valid_logloss(self.tried)
                 if short is None:
-                    promising = candidates.by_score(trained, tried, n_at_once, reference, haste)
+                    promising = candidates.by_score(trained, tried, n_at_once, reference, **terms)
                 else:
-                    to_try = candidates.by_score(trained, tried, short.n_tried * n_at_once, reference, haste)
+                    to_try = candidates.by_score(trained, tried, short.n_tried * n_at_once, reference, **terms)
                     self._train_shortly(to_try, short)
                     tried = valid_logloss(self.tried)
-                    promising = candidates.by_short_training(trained, tried, n_at_once, reference, haste)
+                    promising = candidates.by_short_training(trained, tried, n_at_once, reference, **terms)
                 if not promising:
                     break
-                self._train([(PROMISING, design) for design in promising], None)
+                self._train_in_time(promising, pace)
                 note = f"{len(trained) + len(promising)} designs trained, {len(tried)} shortly"
                 bar.update(budget.used_s, budget.total_s, note)
-            self._confirm(designs, budget, n_at_once, bar)
+            self._confirm(designs, budget, pace, n_at_once, bar)
 
-    def _confirm(self, designs: Sequence[Design], budget: Budget, n_at_once: int, bar: Bar) -> None:
+    def _confirm(self, designs: Sequence[Design], budget: Budget, pace: Pace, n_at_once: int, bar: Bar) -> None:
         """Trains the best designs with further seeds until each has enough, or time is over."""
         n_again = 0
         for _ in budget.rounds():
-            again, n_seeds = least_sure(designs, self.from_scratch, n_at_once)
+            most_time = pace.longest(budget.left_s)
+            in_time = [design for design in designs if training_time(design.macs) <= most_time]
+            again, n_seeds = least_sure(in_time, self.from_scratch, n_at_once)
             if not again:
                 break
-            self._train([(PROMISING, design) for design in again], None, seed=self._run.settings.seed + n_seeds)
+            self._train_in_time(again, pace, seed=self._run.settings.seed + n_seeds)
             n_again += len(again)
             bar.update(budget.used_s, budget.total_s, f"{n_again} trainings of the best again")
+
+    def _train_in_time(self, designs: Sequence[Design], pace: Pace, seed: int | None = None) -> None:
+        """Trains promising designs side by side, and learns how long the longest of them takes."""
+        started_s = time.monotonic()
+        self._train([(PROMISING, design) for design in designs], None, seed)
+        pace.ended(max(training_time(design.macs) for design in designs), time.monotonic() - started_s)
 
     def _truths(self, study: CodesignStudy, short: ShortTraining | None) -> Truths:
         """What networks reached on the data that designs are trained on, after a short training too."""

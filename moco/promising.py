@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from moco.budget import training_time
 from moco.codesign import CodesignStudy
 from moco.correction import SIZE, Correction
 from moco.design import Design
 from moco.features import FEATURES
+from moco.pace import training_time
 from spaces import ArchitectureBatch
 from studies import is_non_dominated
 
@@ -96,7 +96,13 @@ class Candidates:
         return len(self.designs)
 
     def by_score(
-        self, trained: Mapping[str, float], tried: Mapping[str, float], n: int, reference: float, haste: float = 0.0
+        self,
+        trained: Mapping[str, float],
+        tried: Mapping[str, float],
+        n: int,
+        reference: float,
+        haste: float = 0.0,
+        most_time: float = np.inf,
     ) -> list[Design]:
         """At most n designs to train next: the most promising by their supernet scores, then as many by size alone.
 
@@ -110,8 +116,9 @@ class Candidates:
             reference: The log loss that a design must stay below to be worth anything; it must also stay below that of
                 half of the front that is expected.
             haste: From 0, where improvement counts for itself, to 1, where it counts per time of training.
+            most_time: Of a training, in the unit of `time`; what takes longer is left out.
         """
-        is_open = ~self._among(tried) & ~self._among(trained)
+        is_open = ~self._among(tried) & ~self._among(trained) & (self.time <= most_time)
         chosen: list[Design] = []
         for known, score, share in (
             (self.known.score, self.score, n - n // 2),
@@ -122,14 +129,21 @@ class Candidates:
         return chosen
 
     def by_short_training(
-        self, trained: Mapping[str, float], tried: Mapping[str, float], n: int, reference: float, haste: float = 0.0
+        self,
+        trained: Mapping[str, float],
+        tried: Mapping[str, float],
+        n: int,
+        reference: float,
+        haste: float = 0.0,
+        most_time: float = np.inf,
     ) -> list[Design]:
         """At most n of the designs tried, by what they reached; arguments are those of `by_score`."""
         short = np.array([tried.get(design.key, np.nan) for design in self.designs]) - self.chip_loss
         features = np.column_stack([self.features, self.score])
         known_features = np.column_stack([self.known.features, self.known.score])
         expected = self._expected(self.known.short, known_features, short, features, trained)
-        return self._best(*expected, self._among(tried) & ~self._among(trained), trained, n, reference, haste)
+        is_open = self._among(tried) & ~self._among(trained) & (self.time <= most_time)
+        return self._best(*expected, is_open, trained, n, reference, haste)
 
     def _among(self, results: Mapping[str, float]) -> NDArray[np.bool_]:
         """(n,) which candidates have a result."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from moco.budget import Budget, without_the_longest
+from moco.budget import Budget
 from moco.chosen import n_trained_at_once
 from moco.codesign import CodesignStudy, codesign_space, create_study
 from moco.compare.section import comparison_section
@@ -28,6 +28,7 @@ from moco.files import write_text_whole
 from moco.finals import Finals
 from moco.meanwhile import meanwhile
 from moco.oracle import Oracle
+from moco.pace import without_the_longest
 from moco.progress import progress_bar
 from moco.recipes import Recipe, recipe_for
 from moco.report import ReportInputs, write_report
@@ -146,9 +147,7 @@ class Run:
             return load_supernet(self.supernet_file, self.data, self.space) is not None
         return False
 
-    def validate(
-        self, n_networks: int, n_seeds: int = 2, is_over: Callable[[], bool] | None = None
-    ) -> Validation | None:
+    def validate(self, n_networks: int, n_seeds: int = 2, budget: Budget | None = None) -> Validation | None:
         """Rank fidelity of the supernet on n networks spread over cost, trained from scratch; None where n is 0.
 
         Large networks take nearly all of the time. So the largest of the space is none of them, and the cheaper half
@@ -157,7 +156,7 @@ class Run:
         Args:
             n_networks: How many.
             n_seeds: Trainings of each of the cheaper half; the others are trained once.
-            is_over: Asked before each training; once it says so, those that are done must do, if they are enough.
+            budget: Of time: those networks must do, if they are enough, whose trainings end within its share for them.
 
         Raises:
             ValueError: There are fewer than 3 networks.
@@ -168,7 +167,7 @@ class Run:
         if n_networks < LEAST_NETWORKS:
             raise ValueError(f"a rank needs at least {LEAST_NETWORKS} networks, got {n_networks}; 0 checks nothing")
         networks = spread_networks(self.space.network, n_networks + 1, self.settings.seed)[:n_networks]
-        if is_over is not None:
+        if budget is not None:
             networks = networks[without_the_longest(np.expm1(log_macs(self.space.network, networks)))]
         seeds = range(self.settings.seed, self.settings.seed + n_seeds)
         train = partial(
@@ -178,12 +177,13 @@ class Run:
             networks,
             seeds,
             n_repeated=(len(networks) + 1) // 2,
-            largest_first=is_over is None,
+            largest_first=budget is None,
+            seconds_left=None if budget is None else lambda: budget.truth_left_s,
         )
         with self._meanwhile(train):
             supernet = self.supernet
         with timed(self.folder, "rank fidelity"), progress_bar("checking ranks", "trainings") as bar:
-            truth = train(is_over, progress=bar.update)
+            truth = train(progress=bar.update)
             if len(truth.useful(self.data).genomes) < LEAST_NETWORKS:
                 return None
             found = validate(self.data, supernet, truth)
@@ -214,6 +214,7 @@ class Run:
         n_rows: int | None = None,
         supernet: TrainedSupernet | None = None,
         progress: Callable[[int, int], None] | None = None,
+        seconds_left: Callable[[], float] | None = None,
     ) -> Truth:
         return train_truth(
             self.data,
@@ -231,6 +232,7 @@ class Run:
             supernet=supernet,
             progress=progress,
             is_over=is_over,
+            seconds_left=seconds_left,
         )
 
     @cached_property

@@ -74,8 +74,7 @@ def _all_stages(
     )
     if n_checked is None:
         n_checked = this.recipe.n_checked
-    is_over = None if budget is None else lambda: budget.is_truth_over
-    validation = this.validate(n_checked, 1 if budget is not None else 2, is_over)
+    validation = this.validate(n_checked, 1 if budget is not None else 2, budget)
     console.print(f"[bold]supernet[/bold]  {this.supernet.digest}, {this.supernet_file}")
     if validation is not None:
         console.print(validation.summary(), soft_wrap=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 
 from moco.data import ClickLog
 from moco.files import write_text_whole
+from moco.pace import Pace, training_time
 from moco.retrain import begun_below, train_from_scratch
 from moco.settings import FinalSettings
+from moco.spread import log_macs
 from moco.supernet.checkpoint import TrainedSupernet
 from moco.supernet.network import Network
 from spaces.architecture import Architecture
@@ -142,6 +144,7 @@ def train_truth(
     supernet: TrainedSupernet | None = None,
     progress: Callable[[int, int], None] | None = None,
     is_over: Callable[[], bool] | None = None,
+    seconds_left: Callable[[], float] | None = None,
 ) -> Truth:
     """Trains networks from scratch, one process each, and keeps every run in the folder as it ends.
 
@@ -166,6 +169,8 @@ def train_truth(
         supernet: Gives first weights in place of those from scratch.
         progress: Called with the number of runs done and of all.
         is_over: Asked before each run; once it says so, no further one is begun.
+        seconds_left: Asked before each run, which is not begun where it would take longer, going by those that have
+            ended.
 
     Raises:
         ValueError: The folder's truth is of other data, another space or other settings.
@@ -198,13 +203,23 @@ def train_truth(
         start = None if supernet is None else supernet.supernet.cut_out(network)
         return delayed(_run)(data, network, genome, seed, settings, device, n_rows, start)
 
-    begun = takewhile(lambda _: is_over is None or not is_over(), missing)
+    times = dict(zip(map(_text, genomes), training_time(np.expm1(log_macs(space, genomes))).tolist(), strict=True))
+    pace = Pace()
+
+    def begun() -> Iterator[tuple[str, int]]:
+        for genome, seed in missing:
+            if is_over is not None and is_over():
+                return
+            if seconds_left is None or times[genome] <= pace.longest(seconds_left()):
+                yield genome, seed
+
     ended = Parallel(
         n_jobs=n_jobs or cpu_count(), return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
-    )(run_of(genome, seed) for genome, seed in begun)
+    )(run_of(genome, seed) for genome, seed in begun())
     if progress is not None:
         progress(len(wanted) - len(missing), len(wanted))
-    for run in ended:
+    for run, seconds in ended:
+        pace.ended(times[run.genome], seconds)
         runs[(run.genome, run.seed)] = run
         truth = Truth(truth.what, tuple(runs[key] for key in dict.fromkeys([*wanted, *runs]) if key in runs))
         truth.write(folder, name)
@@ -222,9 +237,11 @@ def _run(
     device: str,
     n_rows: int | None,
     start: Network | None,
-) -> TruthRun:
+) -> tuple[TruthRun, float]:
+    """A run, and the seconds that it took."""
+    started_s = time.monotonic()
     trained = train_from_scratch(data, network, settings=settings, seed=seed, device=device, n_rows=n_rows, start=start)
-    return TruthRun(
+    run = TruthRun(
         genome=genome,
         seed=seed,
         n_epochs=_kept(trained.n_epochs),
@@ -233,6 +250,7 @@ def _run(
         test_logloss=_kept(trained.test.logloss),
         test_auc=_kept(trained.test.auc),
     )
+    return run, time.monotonic() - started_s
 
 
 def _kept(figure: float) -> float:

@@ -63,14 +63,14 @@ class _Straight(torch.autograd.Function):
     """See `straight`. torch's own does the same, but its masks of truth values take a CPU three times as long."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: Tensor | float, low: int, high: int) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, scale: Tensor | float, low: int, high: int) -> Tensor:
         steps = x.float().mul(1 / scale)
         ctx.save_for_backward(steps.to(x.dtype))
         ctx.ends = low - 0.5, high + 0.5
         return steps.round().clamp_(low, high).mul_(scale).to(x.dtype)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         (steps,) = ctx.saved_tensors
         return torch.ops.aten.hardtanh_backward(gradient, steps, *ctx.ends), None, None, None
 

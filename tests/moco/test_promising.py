@@ -135,3 +135,11 @@ def test_in_haste_a_little_less_in_a_tenth_of_the_time_comes_first() -> None:
     hurried = candidates(score, Truths.none(), time)
     assert keys(hurried.by_score({}, {}, 1, 0.6, haste=1.0)) == [3]
     assert keys(hurried.by_score({}, {}, 1, 0.6, haste=0.0)) == [0]
+
+
+def test_what_would_not_end_in_time_is_neither_tried_nor_trained() -> None:
+    score, time = np.linspace(0.4, 0.5, N), np.full(N, 10.0)
+    time[3:6] = 1.0
+    late = candidates(score, Truths.none(), time)
+    assert set(keys(late.by_score({}, {}, N, 0.6, most_time=9.0))) == {3, 4, 5}
+    assert keys(late.by_short_training({}, {"0": 0.4, "4": 0.5}, N, 0.6, most_time=9.0)) == [4]

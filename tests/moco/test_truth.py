@@ -130,6 +130,25 @@ def test_when_time_is_over_those_done_are_spread(
     assert np.array_equal(truth.genomes, genomes[places])
 
 
+@pytest.mark.parametrize(("seconds_left", "places"), [(1e6, [0, 2, 1, 3]), (1e-9, [0]), (0.0, [])])
+def test_what_would_not_end_in_time_is_not_begun(
+    log: CtrDataset, genomes: Genomes, tmp_path: Path, seconds_left: float, places: list[int]
+) -> None:
+    truth = train_truth(
+        log,
+        SPACE,
+        genomes,
+        (0,),
+        tmp_path,
+        "log",
+        settings=SETTINGS,
+        largest_first=False,
+        n_jobs=1,
+        seconds_left=lambda: seconds_left,
+    )
+    assert truth.genomes.tolist() == genomes[places].tolist()
+
+
 @pytest.mark.parametrize("text", ["", "genome,seed\n1-2,0\n", "genome,seed,n_epochs\nx,y,z\n"])
 def test_a_damaged_table_is_refused(log: CtrDataset, genomes: Genomes, tmp_path: Path, text: str) -> None:
     train_truth(log, SPACE, genomes[:1], (0,), tmp_path, "log", settings=SETTINGS, n_jobs=1)
