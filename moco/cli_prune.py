@@ -105,6 +105,6 @@ def start_of(this: Run, one: Retrained, *, is_rewound: bool) -> PruningStart:
     from moco.retrained import SUPERNET
 
     first = None
-    if is_rewound and one.start == SUPERNET:
+    if is_rewound and one.start.startswith(SUPERNET):
         first = this.supernet.supernet.cut_out(one.design.architecture)
     return PruningStart(one.seed, one.network, first)

@@ -37,6 +37,13 @@ def retrain(
     tune: Annotated[
         int, typer.Option(help="Trainings to tune the recipe with first, on the first design; 0 keeps the recipe.")
     ] = 0,
+    teacher: Annotated[
+        int,
+        typer.Option(
+            help="Hand-made networks (DCNv2 and DNN in turn) that are trained first and whose mean prediction takes "
+            "the place of half of each train label: networks, small ones above all, get more accurate. 0 keeps labels."
+        ),
+    ] = 0,
     monitor: Annotated[
         str | None,
         typer.Option(
@@ -56,8 +63,10 @@ def retrain(
     from moco.chosen import most_accurate_under, valid_logloss
     from moco.runs import Run, require_front
 
-    if seeds < 1 or tune < 0:
-        raise ValueError(f"--seeds must be at least 1 and --tune 0 or more, got {seeds} and {tune}")
+    if seeds < 1 or min(tune, teacher) < 0:
+        raise ValueError(
+            f"--seeds must be at least 1, --tune and --teacher 0 or more, got {seeds}, {tune} and {teacher}"
+        )
     if start not in ("both", "scratch"):
         raise ValueError(f"--start must be 'both' or 'scratch', got {start!r}")
     is_capped = max_energy_pj is not None or max_latency_ns is not None
@@ -77,7 +86,13 @@ def retrain(
         chosen = this.finals.chosen(study)
     from_supernet = start == "both" and this.whole_data.cardinalities == this.data.cardinalities
     found = this.finals.retrain(
-        chosen, seeds, from_supernet=from_supernet, for_chip=not plain, n_tunings=tune, monitor=monitor
+        chosen,
+        seeds,
+        from_supernet=from_supernet,
+        for_chip=not plain,
+        n_tunings=tune,
+        monitor=monitor,
+        n_teachers=teacher,
     )
     typer.echo(retrained_table(found))
 

@@ -22,6 +22,7 @@ from moco.chosen import (
 )
 from moco.codesign import CodesignStudy
 from moco.confirming import least_sure
+from moco.data import ClickLog
 from moco.design import Design
 from moco.pace import Pace, training_time
 from moco.progress import Bar, console, progress_bar
@@ -33,6 +34,8 @@ from moco.seconds import timed
 from moco.settings import FinalSettings
 from moco.short import ShortTraining, short_training
 from moco.supernet.metrics import Score
+from moco.teacher import FOLDER as TEACHER
+from moco.teacher import taught
 from moco.truth import TRUTH, Truth
 from moco.tuned import tuned_settings
 from studies import is_non_dominated
@@ -208,35 +211,46 @@ class Finals:
         for_chip: bool = True,
         n_tunings: int = 0,
         monitor: str | None = None,
+        n_teachers: int = 0,
     ) -> list[Retrained]:
         """Trains designs to the end with several seeds and keeps their weights; see `moco.retrained.retrain`.
 
         With a monitor, the best round is best in that; see `FinalSettings`. With a number of tunings, the recipe is
-        tuned first, by so many trainings of the first design.
+        tuned first, by so many trainings of the first design. With a number of teachers, so many hand-made networks
+        are trained first to soften train labels; see `moco.teacher`.
         """
+        data = self._taught(n_teachers)
         settings = self._run.recipe.final if monitor is None else replace(self._run.recipe.final, monitor=monitor)
-        settings = self.tuned_settings(chosen[0][1], settings, n_tunings) if n_tunings > 0 else settings
+        settings = self.tuned_settings(data, chosen[0][1], settings, n_tunings) if n_tunings > 0 else settings
         with timed(self._run.folder, "retraining"), progress_bar("retraining", "trainings") as bar:
             return retrain(
-                self._run.whole_data,
+                data,
                 chosen,
                 self._run.folder / RETRAINED,
                 settings=settings,
                 seeds=range(self._run.settings.seed, self._run.settings.seed + n_seeds),
                 supernet=self._run.supernet if from_supernet else None,
+                is_taught=n_teachers > 0,
                 for_chip=for_chip,
                 device=self._run.settings.device,
                 progress=bar.update,
             )
 
-    def tuned_settings(self, design: Design, settings: FinalSettings, n_trials: int) -> FinalSettings:
+    def _taught(self, n_teachers: int) -> ClickLog:
+        """The log that designs are trained on, its train labels softened by a teacher of so many networks."""
+        if n_teachers == 0:
+            return self._run.whole_data
+        with timed(self._run.folder, "teacher"), progress_bar("teacher", "networks") as bar:
+            return taught(self._run.whole_data, n_teachers, self._run.folder / TEACHER, progress=bar.update)
+
+    def tuned_settings(self, data: ClickLog, design: Design, settings: FinalSettings, n_trials: int) -> FinalSettings:
         """Settings tuned by n trainings of a design's network, from scratch and in plain numbers."""
         (self._run.folder / RETRAINED).mkdir(exist_ok=True)
         with timed(self._run.folder, "tuning"), progress_bar("tuning the recipe", "trainings") as bar:
 
             def train(tried: FinalSettings, report: Callable[[Score], None]) -> float:
                 return train_from_scratch(
-                    self._run.whole_data,
+                    data,
                     design.architecture,
                     settings=tried,
                     seed=self._run.settings.seed,
@@ -248,9 +262,9 @@ class Finals:
                 train,
                 settings,
                 n_trials=n_trials,
-                what=f"design {design.key} on data {self._run.whole_data.digest}",
+                what=f"design {design.key} on data {data.digest}",
                 seed=self._run.settings.seed,
-                file=self._run.folder / RETRAINED / f"tuning-{design.key[:12]}-{settings.monitor}.db",
+                file=self._run.folder / RETRAINED / f"tuning-{design.key[:12]}-{settings.monitor}-{data.digest[:8]}.db",
                 progress=bar.update,
             )
         console.print(f"[bold]recipe[/bold]    {found.summary()}", soft_wrap=True)

@@ -34,6 +34,9 @@ SCRATCH, SUPERNET = "scratch", "supernet"
 STARTS = (SCRATCH, SUPERNET)
 """Where first weights come from: drawn anew, or the design's share of the supernet's."""
 
+TAUGHT = ", taught"
+"""Follows the start of a training whose train labels a teacher softened; see `moco.teacher`."""
+
 FOLDER = "retrained"
 """Of a run's folder."""
 
@@ -48,7 +51,7 @@ class Retrained:
         design: The network and its chip.
         role: Why it was chosen, such as "knee".
         seed: Of the training.
-        start: One of STARTS.
+        start: One of STARTS, followed by TAUGHT where a teacher softened labels.
         n_epochs: Epochs to the valid minimum.
         network: With the weights there.
         valid: Its score on the valid rows in plain numbers; `test` likewise.
@@ -82,6 +85,7 @@ def retrain(
     settings: FinalSettings,
     seeds: Sequence[int],
     supernet: TrainedSupernet | None = None,
+    is_taught: bool = False,
     for_chip: bool = True,
     device: str = "cpu",
     n_jobs: int | None = None,
@@ -98,6 +102,7 @@ def retrain(
         settings: Of every training.
         seeds: Of the trainings.
         supernet: Its weights are tried as first weights too; of the same data. None trains from scratch alone.
+        is_taught: Whether a teacher softened the train labels, which the results then say.
         for_chip: Whether training computes as the chip does; else only the scores do.
         device: "cpu", "auto", or another that torch knows.
         n_jobs: Processes; by default one a core, and one on an accelerator.
@@ -123,8 +128,9 @@ def retrain(
             for seed in seeds:
                 first = None if supernet is None or start == SCRATCH else supernet.supernet.cut_out(design.architecture)
                 digest = "" if first is None else weights_digest(first.state_dict())
-                what = {**common, "key": design.key, "seed": seed, "start": start, "first_weights": digest}
-                tasks.append(_Task(_file(folder, design, seed, start), role, design, seed, start, first, what))
+                name = start + TAUGHT * is_taught
+                what = {**common, "key": design.key, "seed": seed, "start": name, "first_weights": digest}
+                tasks.append(_Task(_file(folder, design, seed, name), role, design, seed, first, what))
     missing = [task for task in tasks if not _is_done(task)]
     with Shares(len(tasks), progress) as shares:
         n_done = len(tasks) - len(missing)
@@ -169,13 +175,12 @@ class _Task:
     role: str
     design: Design
     seed: int
-    start: str
     first: Network | None
     what: dict[str, Any]
 
 
 def _file(folder: Path, design: Design, seed: int, start: str) -> Path:
-    return folder.absolute() / f"{design.key[:12]}-{seed}-{start}.safetensors"
+    return folder.absolute() / f"{design.key[:12]}-{seed}-{start.replace(', ', '-')}.safetensors"
 
 
 def _is_done(task: _Task) -> bool:

@@ -13,7 +13,7 @@ from moco.baselines.recipes import baseline_recipe
 from moco.compare.figures import Contender, Figures, figures
 from moco.compare.noise import Difference, difference
 from moco.data import ClickLog
-from moco.retrained import Retrained, by_key
+from moco.retrained import TAUGHT, Retrained, by_key
 from pimmodel import Calibration
 
 SCORES = ("auc", "logloss", "chip_auc", "chip_logloss")
@@ -62,7 +62,7 @@ def trained_designs(found: Sequence[Retrained], calibration: Calibration) -> lis
         entries.append(
             Trained(
                 name=key[:8],
-                role=ones[0].role,
+                role=ones[0].role + TAUGHT * any(one.start.endswith(TAUGHT) for one in ones),
                 key=key,
                 seeds=tuple(one.seed for one in ones),
                 scores={
