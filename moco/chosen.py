@@ -118,10 +118,11 @@ def most_accurate_under(
     energy_pj, latency_ns = (np.inf if cap is None else cap for cap in (max_energy_pj, max_latency_ns))
     allowed = [one for one in designs if one.energy_pj <= energy_pj and one.latency_ns <= latency_ns]
     if not allowed:
+        given = ((max_energy_pj, "pJ"), (max_latency_ns, "ns"))
+        told = " and ".join(f"{cap:,.6g} {unit}" for cap, unit in given if cap is not None)
         least_pj, least_ns = min(one.energy_pj for one in designs), min(one.latency_ns for one in designs)
         raise ValueError(
-            f"no design of the front stays below {energy_pj:,.0f} pJ and {latency_ns:,.0f} ns: the least on it are "
-            f"{least_pj:,.0f} pJ and {least_ns:,.0f} ns"
+            f"no design of the front stays below {told}: the least on it are {least_pj:,.0f} pJ and {least_ns:,.0f} ns"
         )
     trained = [one for one in allowed if one.key in logloss]
     return min(trained, key=lambda one: logloss[one.key]) if trained else min(allowed, key=lambda one: one.logloss)

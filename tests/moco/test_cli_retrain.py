@@ -1,0 +1,92 @@
+"""`moco retrain`: chooses designs of a run's front, trains them, and says in a table what they reached."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from moco import cli_retrain
+from moco.codesign import codesign_space
+from moco.recipes import recipe_for
+from moco.run_settings import RunSettings, SearchSettings
+from moco.runs import Run
+from moco.settings import FinalSettings, TrainSettings
+
+app = typer.Typer()
+app.command()(cli_retrain.retrain)
+
+OPTIONS = {"n_rows": 1500, "n_fields": 4, "n_dense": 2, "max_cardinality": 12}
+
+
+def call(*arguments: object) -> str:
+    result = CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with a search, in a small space and with short trainings."""
+    this = Run(tmp_path_factory.mktemp("run"), RunSettings(dataset="synthetic", options=OPTIONS))
+    space = codesign_space(this.data, n_blocks=2, dense_dims=(8, 16), sparse_dims=(2, 4), embedding_dim=4)
+    vars(this)["space"] = space
+    supernet = TrainSettings(epochs=3, learning_rate=5e-3, embedding_epochs=1, embedding_l2=1e-4, embedding_dropout=0.0)
+    final = FinalSettings(epochs=2, batch_size=128, embedding_l2=1e-4, embedding_dropout=0.0)
+    vars(this)["recipe"] = replace(recipe_for(this.data), supernet=supernet, final=final)
+    this.study(SearchSettings(population_size=10)).optimize(20)
+    return this
+
+
+@pytest.fixture(autouse=True)
+def _small(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("space", "recipe"):
+        monkeypatch.setattr(Run, name, getattr(run, name))
+
+
+def test_tuned_and_taught(run: Run) -> None:
+    arguments = (run.folder, "--design", 1, "--seeds", 2, "--plain", "--start", "scratch", "--tune", 2, "--teacher", 1)
+    printed = call(*arguments)
+    (design,) = printed.splitlines()[1:]
+    assert design.split()[1:3] == ["1", "2"]
+    assert design.endswith("2 scratch, taught")
+    key = run.stored_study().front()[0].key[:12]
+    files = {file.name for file in (run.folder / "retrained").glob("*.safetensors")}
+    assert files == {f"{key}-{seed}-scratch-taught.safetensors" for seed in (0, 1)}
+    assert {file.name for file in (run.folder / "teacher").iterdir()} == {"DCNv2-0.safetensors"}
+    assert call(*arguments).splitlines()[-1] == design
+
+
+def test_the_most_accurate_under_a_cap_from_both_starts(run: Run) -> None:
+    front = run.stored_study().front()
+    cap = sorted(design.energy_pj for design in front)[len(front) // 2]
+    expected = min((one for one in front if one.energy_pj <= cap), key=lambda one: one.logloss)
+    (design,) = call(run.folder, "--max-energy-pj", cap, "--seeds", 1, "--plain").splitlines()[1:]
+    assert design.startswith(expected.key[:8])
+    assert "most accurate under caps" in design
+    starts = {file.stem.split("-", 2)[2] for file in (run.folder / "retrained").glob(f"{expected.key[:12]}-0-*")}
+    assert {"scratch", "supernet"} <= starts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--seeds", 0), "--seeds must be at least 1, --tune and --teacher 0 or more, got 0, 0 and 0"),
+        (("--teacher", -1), "--seeds must be at least 1, --tune and --teacher 0 or more, got 3, 0 and -1"),
+        (("--start", "zero"), "--start must be 'both' or 'scratch', got 'zero'"),
+        (("--design", "1", "--max-energy-pj", "9"), "--design names designs, caps choose one: give one or the other"),
+        (("--design", "zz"), "0 designs have a key that begins with 'zz'"),
+        (("--max-latency-ns", "0.001"), "no design of the front stays below 0.001 ns: the least on it are"),
+    ],
+)
+def test_bad_input(run: Run, arguments: tuple[object, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call(run.folder, *arguments)
+
+
+def test_a_folder_without_a_run(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="holds no run"):
+        call(tmp_path)
