@@ -15,6 +15,7 @@ from moco.compare.published import PUBLISHED
 from moco.compare.tables import Table
 from moco.compare.volumes import TOGETHER
 from moco.compare.ways import JOINT
+from moco.retrained import TAUGHT
 
 FIGURE_WORDS = {
     "macs": "MACs",
@@ -85,12 +86,18 @@ def _accuracy(comparison: Comparison) -> Table:
                 f"{costs.area_mm2:.4g}",
             ]
         )
+    about = [
+        "Retrained designs of the run, then baselines on the same data. Means ± standard deviations over seeds, on "
+        "test rows; designs on their own chips, baselines at 8 bits on ISAAC's. Parameters without tables.",
+    ]
+    if any(one.role.endswith(TAUGHT) for one in comparison.designs):
+        about.append(
+            "Taught: a teacher of hand-made networks softened the labels from which this design learned; baselines, "
+            "and references of other searches, learned from labels alone."
+        )
     return Table(
         title="Accuracy",
-        about=[
-            "Retrained designs of the run, then baselines on the same data. Means ± standard deviations over seeds, on "
-            "test rows; designs on their own chips, baselines at 8 bits on ISAAC's. Parameters without tables.",
-        ],
+        about=about,
         headings=[*headings, "MACs", "parameters", "energy pJ", "latency ns", "area mm2"],
         rows=rows,
     )

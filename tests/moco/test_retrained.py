@@ -108,7 +108,7 @@ def test_the_most_accurate_design_under_caps(designs: list[Design]) -> None:
     allowed = [one for one in designs if one.energy_pj <= median_pj]
     assert most_accurate_under(designs, {}, median_pj, None) == min(allowed, key=lambda one: one.logloss)
     assert most_accurate_under(designs, {allowed[-1].key: 0.9}, median_pj, None) == allowed[-1]
-    with pytest.raises(ValueError, match="no design of the front stays below 0.1 pJ: the least on it are"):
+    with pytest.raises(ValueError, match=r"no design of the front stays below 0\.1 pJ: the least on it are"):
         most_accurate_under(designs, {}, 0.1, None)
 
 

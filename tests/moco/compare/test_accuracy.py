@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from moco.baselines import read_results
 from moco.compare.accuracy import SCORES, against_best, trained_baselines, trained_designs
-from moco.compare.comparison import baselines_file
-from moco.retrained import FOLDER, Retrained, retrained_networks
+from moco.compare.comparison import Comparison, baselines_file
+from moco.compare.page import tables_of
+from moco.retrained import FOLDER, TAUGHT, Retrained, retrained_networks
 from moco.runs import Run
 from pimmodel import find_calibration
 
@@ -32,6 +35,18 @@ def test_means_over_seeds(run: Run, retrained: list[Retrained]) -> None:
     assert [one.name for one in baselines] == ["LR", "FM"]
     assert baselines[0].scores["chip_logloss"] == tuple(one.chip_test_logloss for one in results if one.name == "LR")
     assert baselines[0].scores["auc"] == tuple(one.test_auc for one in results if one.name == "LR")
+
+
+def test_what_a_teacher_taught_is_told(run: Run, retrained: list[Retrained]) -> None:
+    plain, soft = (
+        trained_designs([replace(one, start=one.start + end) for one in retrained], find_calibration("isaac32"))
+        for end in ("", TAUGHT)
+    )
+    assert [one.role for one in soft] == [one.role + TAUGHT for one in plain]
+    for designs, n_told in ((plain, 1), (soft, 2)):
+        found = Comparison(about={}, calibrations=[], designs=designs, differences=against_best(designs, designs))
+        (accuracy,) = (table for table in tables_of(found) if table.title == "Accuracy")
+        assert len(accuracy.about) == n_told
 
 
 def test_the_best_baseline_is_best_score_by_score(run: Run, retrained: list[Retrained]) -> None:
