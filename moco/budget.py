@@ -15,6 +15,9 @@ from spaces import CodesignSpace
 SUPERNET_SHARE, TRUTH_SHARE, SEARCH_SHARE = 0.35, 0.1, 0.15
 """Of the whole budget, at most; what one stage leaves goes to those after it. The rest is for training from scratch."""
 
+TEACHER_SHARE = 0.1
+"""Of the whole budget, at most, for a teacher, whose time is taken from what it teaches."""
+
 PROBE_ROWS = 20_000
 """Rows of training after which its speed is known well enough."""
 

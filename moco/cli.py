@@ -67,6 +67,14 @@ Check = Annotated[
     ),
 ]
 Epochs = Annotated[int | None, typer.Option(help="Epochs of supernet training; the data set's recipe when left out.")]
+Teacher = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Hand-made networks that are trained first, to soften the labels of trainings from scratch: small ones "
+        "learn more from them. 0 for none, the data set's recipe when left out.",
+    ),
+]
 Engine = Annotated[
     str,
     typer.Option(
@@ -99,6 +107,7 @@ def run(
     options: Options = None,
     search_rows: SearchRows = None,
     check: Check = None,
+    teacher: Teacher = None,
     hours: Annotated[
         float | None,
         typer.Option(
@@ -126,6 +135,7 @@ def run(
             search_rows=search_rows,
             space=space,
             n_epochs=epochs,
+            n_teachers=teacher,
             seed=seed,
             device=device,
         ),
@@ -160,6 +170,7 @@ def train(
     options: Options = None,
     search_rows: SearchRows = None,
     check: Check = None,
+    teacher: Teacher = None,
     device: Device = "cpu",
     seed: Seed = 0,
 ) -> None:
@@ -181,6 +192,7 @@ def train(
                     search_rows=search_rows,
                     space=space,
                     n_epochs=epochs,
+                    n_teachers=teacher,
                     seed=seed,
                     device=device,
                 ),

@@ -60,7 +60,7 @@ def prune(
     out = folder / FOLDER / f"{pruned.key[:12]}-{criterion}-{way}-{share:g}{'-plain' if plain else ''}"
     with timed(folder, "pruning"), progress_bar("pruning", "rounds") as bar:
         curve = prune_rounds(
-            this.whole_data,
+            this.lessons,
             pruned,
             [start_of(this, one, is_rewound=way == "rewind") for one in chosen],
             out,

@@ -38,12 +38,13 @@ def retrain(
         int, typer.Option(help="Trainings to tune the recipe with first, on the first design; 0 keeps the recipe.")
     ] = 0,
     teacher: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="Hand-made networks (DCNv2 and DNN in turn) that are trained first and whose mean prediction takes "
-            "the place of half of each train label: networks, small ones above all, get more accurate. 0 keeps labels."
+            min=0,
+            help="Hand-made networks that soften train labels, which small networks learn more from; 0 keeps labels, "
+            "the run's teacher when left out.",
         ),
-    ] = 0,
+    ] = None,
     monitor: Annotated[
         str | None,
         typer.Option(
@@ -63,10 +64,8 @@ def retrain(
     from moco.chosen import most_accurate_under, valid_logloss
     from moco.runs import Run, require_front
 
-    if seeds < 1 or min(tune, teacher) < 0:
-        raise ValueError(
-            f"--seeds must be at least 1, --tune and --teacher 0 or more, got {seeds}, {tune} and {teacher}"
-        )
+    if seeds < 1 or tune < 0:
+        raise ValueError(f"--seeds must be at least 1 and --tune 0 or more, got {seeds} and {tune}")
     if start not in ("both", "scratch"):
         raise ValueError(f"--start must be 'both' or 'scratch', got {start!r}")
     is_capped = max_energy_pj is not None or max_latency_ns is not None

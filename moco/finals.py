@@ -34,8 +34,6 @@ from moco.seconds import timed
 from moco.settings import FinalSettings
 from moco.short import ShortTraining, short_training
 from moco.supernet.metrics import Score
-from moco.teacher import FOLDER as TEACHER
-from moco.teacher import taught
 from moco.truth import TRUTH, Truth
 from moco.tuned import tuned_settings
 from studies import is_non_dominated
@@ -181,7 +179,7 @@ class Finals:
         seed: int | None = None,
     ) -> None:
         train_chosen(
-            self._run.whole_data,
+            self._run.lessons,
             chosen,
             self._run.folder / "from_scratch.json",
             settings=self._run.recipe.final,
@@ -192,7 +190,7 @@ class Finals:
 
     def _train_shortly(self, designs: Sequence[Design], short: ShortTraining) -> None:
         train_chosen(
-            self._run.whole_data,
+            self._run.lessons,
             [(PROMISING, design) for design in designs],
             self._run.folder / "tried.json",
             settings=short.settings,
@@ -211,15 +209,15 @@ class Finals:
         for_chip: bool = True,
         n_tunings: int = 0,
         monitor: str | None = None,
-        n_teachers: int = 0,
+        n_teachers: int | None = None,
     ) -> list[Retrained]:
         """Trains designs to the end with several seeds and keeps their weights; see `moco.retrained.retrain`.
 
         With a monitor, the best round is best in that; see `FinalSettings`. With a number of tunings, the recipe is
         tuned first, by so many trainings of the first design. With a number of teachers, so many hand-made networks
-        are trained first to soften train labels; see `moco.teacher`.
+        soften train labels in place of the run's teacher; see `moco.teacher`.
         """
-        data = self._taught(n_teachers)
+        data = self._run.lessons if n_teachers is None else self._run.taught_by(n_teachers)
         settings = self._run.recipe.final if monitor is None else replace(self._run.recipe.final, monitor=monitor)
         settings = self.tuned_settings(data, chosen[0][1], settings, n_tunings) if n_tunings > 0 else settings
         with timed(self._run.folder, "retraining"), progress_bar("retraining", "trainings") as bar:
@@ -230,18 +228,11 @@ class Finals:
                 settings=settings,
                 seeds=range(self._run.settings.seed, self._run.settings.seed + n_seeds),
                 supernet=self._run.supernet if from_supernet else None,
-                is_taught=n_teachers > 0,
+                is_taught=data is not self._run.whole_data,
                 for_chip=for_chip,
                 device=self._run.settings.device,
                 progress=bar.update,
             )
-
-    def _taught(self, n_teachers: int) -> ClickLog:
-        """The log that designs are trained on, its train labels softened by a teacher of so many networks."""
-        if n_teachers == 0:
-            return self._run.whole_data
-        with timed(self._run.folder, "teacher"), progress_bar("teacher", "networks") as bar:
-            return taught(self._run.whole_data, n_teachers, self._run.folder / TEACHER, progress=bar.update)
 
     def tuned_settings(self, data: ClickLog, design: Design, settings: FinalSettings, n_trials: int) -> FinalSettings:
         """Settings tuned by n trainings of a design's network, from scratch and in plain numbers."""

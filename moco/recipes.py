@@ -20,6 +20,8 @@ class Recipe:
         n_trials: Distinct designs to score.
         n_checked: Networks to train from scratch, the cheaper half with two seeds, to see how well the supernet ranks;
             0 where that would take longer than the supernet.
+        n_teachers: Hand-made networks that soften the labels of trainings from scratch (`moco.teacher`); none but where
+            that has been seen to help.
     """
 
     dense_dims: tuple[int, ...]
@@ -28,6 +30,7 @@ class Recipe:
     final: FinalSettings
     n_trials: int
     n_checked: int = 0
+    n_teachers: int = 0
 
 
 MOVIELENS = Recipe(
@@ -93,7 +96,7 @@ def nasrec_recipe(full_path_share: float, final_learning_rate: float, batch_fact
 
 
 RECIPES = {
-    "movielens-100k": MOVIELENS,
+    "movielens-100k": replace(MOVIELENS, n_teachers=4),
     "frappe": Recipe(
         dense_dims=(16, 32, 64, 128, 256),
         sparse_dims=(4, 8, 16),

@@ -31,6 +31,7 @@ class RunSettings:
         search_rows: Of a public log: rows that supernet and search see; all that are read when left out.
         space: Kind of the space; what `moco.codesign_space` takes for the data when left out.
         n_epochs: Of supernet training; None takes the data set's recipe.
+        n_teachers: Hand-made networks that soften the labels of trainings from scratch; likewise.
         seed: Of data splits, training and search.
         device: "cpu", "auto", or another that torch knows, for training.
     """
@@ -41,11 +42,14 @@ class RunSettings:
     search_rows: int | None = None
     space: str | None = None
     n_epochs: int | None = None
+    n_teachers: int | None = None
     seed: int = 0
     device: str = "cpu"
 
     def __post_init__(self) -> None:
         """Refuses what cannot be meant."""
+        if self.n_teachers is not None and self.n_teachers < 0:
+            raise ValueError(f"a teacher has 0 networks or more, got {self.n_teachers}")
         if self.search_rows is not None and self.dataset not in LOG_FORMATS:
             raise ValueError(
                 f"search_rows is for the logs {', '.join(map(repr, LOG_FORMATS))}, got it for {self.dataset!r}: "

@@ -39,6 +39,8 @@ from moco.seconds import seconds_of, timed
 from moco.settings import FinalSettings, TrainSettings
 from moco.spread import log_macs, spread_networks
 from moco.supernet import CheckpointError, TrainedSupernet, TrainProgress, load_supernet, train_supernet
+from moco.teacher import FOLDER as TEACHER
+from moco.teacher import taught
 from moco.truth import LEAST_NETWORKS, TRUTH, Truth, train_truth
 from moco.validation import Validation, validate
 from spaces import CodesignSpace, Genomes
@@ -106,6 +108,28 @@ class Run:
     def _loaded(self, options: dict[str, Any]) -> ClickLog:
         return load_dataset(self.settings.dataset, self.settings.path, seed=self.settings.seed, **options)
 
+    @property
+    def n_teachers(self) -> int:
+        """Hand-made networks of the run's teacher: the recipe's, unless the run has its own number."""
+        return self.recipe.n_teachers if self.settings.n_teachers is None else self.settings.n_teachers
+
+    @cached_property
+    def lessons(self) -> ClickLog:
+        """The log that networks are trained on from scratch: all rows, with the labels that the run's teacher gives."""
+        return self.taught_by(self.n_teachers)
+
+    def taught_by(self, n_teachers: int) -> ClickLog:
+        """All rows, their train labels softened by a teacher of so many hand-made networks; see `moco.teacher`."""
+        if n_teachers == 0:
+            return self.whole_data
+        with timed(self.folder, "teacher"), progress_bar("teacher", "networks") as bar:
+            return taught(self.whole_data, n_teachers, self.folder / TEACHER, progress=bar.update)
+
+    @property
+    def _truth_log(self) -> ClickLog:
+        """What a truth's networks are trained on: the rows that the search sees, as final trainings see them."""
+        return self.lessons if self.whole_data is self.data else self.data
+
     @cached_property
     def recipe(self) -> Recipe:
         """Settings that suit the data set."""
@@ -170,6 +194,7 @@ class Run:
         if budget is not None:
             networks = networks[without_the_longest(np.expm1(log_macs(self.space.network, networks)))]
         seeds = range(self.settings.seed, self.settings.seed + n_seeds)
+        truth_log = self._truth_log  # before the other process begins, which is given it
         train = partial(
             self.train_truth,
             TRUTH,
@@ -186,7 +211,7 @@ class Run:
             truth = train(progress=bar.update)
             if len(truth.useful(self.data).genomes) < LEAST_NETWORKS:
                 return None
-            found = validate(self.data, supernet, truth)
+            found = validate(self.data, supernet, truth, lessons=truth_log)
         write_text_whole(self.folder / "validation.json", found.to_json())
         return found
 
@@ -217,7 +242,7 @@ class Run:
         seconds_left: Callable[[], float] | None = None,
     ) -> Truth:
         return train_truth(
-            self.data,
+            self._truth_log,
             self.space.network,
             networks,
             seeds,
@@ -340,6 +365,7 @@ class Run:
             "engine": f"{search.engine}, {search.population_size} designs a generation",
             "seed": str(self.settings.seed),
             "calibration": f"{calibration.name}, digest {calibration.digest}",
+            "teacher": f"hand-made networks: {self.n_teachers}",
             "supernet training": ", ".join(f"{name} {value}" for name, value in asdict(supernet.settings).items()),
         }
         state = json.dumps(

@@ -6,13 +6,15 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from moco.budget import SUPERNET_SHARE, Budget, affordable
+from moco.budget import SUPERNET_SHARE, TEACHER_SHARE, Budget, affordable
 from moco.codesign import CodesignStudy
+from moco.data import CtrDataset
 from moco.progress import console
 from moco.run_settings import RunSettings, SearchSettings, stored
 from moco.runs import Run, require_budget, require_front
 from moco.seconds import add_seconds, seconds_of
 from moco.supernet.ranks import n_started
+from moco.teacher import affordable_teachers
 
 
 def run(
@@ -94,18 +96,18 @@ def _all_stages(
 
 
 def _affordable(folder: Path, settings: RunSettings, budget: Budget) -> RunSettings:
-    """The settings with a number of epochs that fits the budget; a run that has begun keeps its own."""
-    if settings.n_epochs is not None:
-        return settings
+    """The settings with numbers of epochs and of teachers that fit the budget; a run that has begun keeps its own."""
     begun = stored(folder / "run.json", RunSettings)
-    if begun is not None:
-        return replace(settings, n_epochs=begun.n_epochs)
     this = Run(folder, settings, keep=False)
-    fitting = affordable(
-        this.data,
-        this.space,
-        this.supernet_settings,
-        SUPERNET_SHARE * budget.total_s,
-        settings.device,
-    )
-    return replace(settings, n_epochs=fitting.epochs)
+    if settings.n_epochs is None and begun is not None:
+        settings = replace(settings, n_epochs=begun.n_epochs)
+    elif settings.n_epochs is None:
+        seconds = SUPERNET_SHARE * budget.total_s
+        fitting = affordable(this.data, this.space, this.supernet_settings, seconds, settings.device)
+        settings = replace(settings, n_epochs=fitting.epochs)
+    if settings.n_teachers is None and begun is not None:
+        settings = replace(settings, n_teachers=begun.n_teachers)
+    elif settings.n_teachers is None and this.n_teachers > 0 and isinstance(this.whole_data, CtrDataset):
+        n_teachers = affordable_teachers(this.whole_data, TEACHER_SHARE * budget.total_s)
+        settings = replace(settings, n_teachers=min(this.n_teachers, n_teachers))
+    return settings

@@ -9,6 +9,7 @@ doi:10.1145/3340531.3412704).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from scipy.special import expit
 
 from moco.baselines.recipes import baseline_recipe
 from moco.baselines.train import train_baseline
+from moco.budget import PROBE_ROWS
 from moco.data import ClickLog, CtrDataset
 from moco.shares import Shares, share_writer
 from moco.supernet.checkpoint import read_tensors, write_tensors
@@ -89,6 +91,17 @@ def taught(
     labels = ((1 - share) * data.train.labels + share * mean).astype(np.float32)
     name = f"{data.name}, labels softened by a teacher of {n_networks} networks"
     return replace(data, name=name, train=replace(data.train, labels=labels))
+
+
+def affordable_teachers(data: CtrDataset, seconds: float) -> int:
+    """How many networks of a teacher train in so many seconds on all cores; some steps are trained to measure that."""
+    final = baseline_recipe(NETWORKS[0], data).final
+    n_rows = min(PROBE_ROWS, len(data.train))
+    part = replace(data, train=data.train.rows(np.arange(n_rows)))
+    started_s = time.monotonic()
+    train_baseline(part, NETWORKS[0], settings=replace(final, epochs=1))
+    one_s = (time.monotonic() - started_s) * final.epochs * len(data.train) / n_rows
+    return int(seconds / one_s) * int(cpu_count())
 
 
 def _predicted(

@@ -96,7 +96,14 @@ class Validation:
             raise ValueError(f"this is no rank fidelity of a supernet: {error!r}") from error
 
 
-def validate(data: ClickLog, supernet: TrainedSupernet, truth: Truth, n_jobs: int | None = None) -> Validation:
+def validate(
+    data: ClickLog,
+    supernet: TrainedSupernet,
+    truth: Truth,
+    n_jobs: int | None = None,
+    *,
+    lessons: ClickLog | None = None,
+) -> Validation:
     """Rank fidelity of a supernet on the networks of a truth of the same data.
 
     Args:
@@ -104,12 +111,13 @@ def validate(data: ClickLog, supernet: TrainedSupernet, truth: Truth, n_jobs: in
         supernet: Trained on it.
         truth: Networks of the supernet's space, trained from scratch.
         n_jobs: Processes that score.
+        lessons: What the networks of the truth were trained on, where a teacher softened the labels of the data.
 
     Raises:
         ValueError: The truth is of other data or another space, or has fewer than 3 networks.
     """
     space = supernet.supernet.space
-    for name, digest in (("data", data.digest), ("space", space.digest)):
+    for name, digest in (("data", (lessons or data).digest), ("space", space.digest)):
         if truth.what[name]["digest"] != digest:
             raise ValueError(f"the truth is of {name} {truth.what[name]['digest']}, the supernet of {digest}")
     truth = truth.useful(data)

@@ -92,8 +92,8 @@ def _accuracy(comparison: Comparison) -> Table:
     ]
     if any(one.role.endswith(TAUGHT) for one in comparison.designs):
         about.append(
-            "Taught: a teacher of hand-made networks softened the labels from which this design learned; baselines, "
-            "and references of other searches, learned from labels alone."
+            "Taught: a teacher of hand-made networks softened the labels from which this design learned; baselines "
+            "learned from labels alone."
         )
     return Table(
         title="Accuracy",

@@ -42,12 +42,13 @@ def against_retrained(
     may_start_from_supernet = run.whole_data.cardinalities == run.data.cardinalities
     with progress_bar(f"retraining {against}", "trainings") as bar:
         found = retrain(
-            run.whole_data,
+            run.lessons,
             list(references.items()),
             folder,
             settings=run.recipe.final,
             seeds=range(run.settings.seed, run.settings.seed + n_seeds),
             supernet=run.supernet if may_start_from_supernet else None,
+            is_taught=run.lessons is not run.whole_data,
             device=run.settings.device,
             n_jobs=n_jobs,
             progress=bar.update,

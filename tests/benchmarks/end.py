@@ -149,7 +149,7 @@ def train_random(this: Run, budget: Budget, folder: Path, seed: int) -> list[Des
     for _ in budget.rounds():
         some = designs_of(this, lossless_random(this, rng, 2))
         train_chosen(
-            this.whole_data,
+            this.lessons,
             [("random", design) for design in some],
             folder / "from_scratch.json",
             settings=this.recipe.final,
@@ -179,7 +179,7 @@ def judged(this: Run, designs: Sequence[Design], file: Path) -> dict[str, list[F
     once = list({design.key: ("judged", design) for design in designs}.values())
     runs: dict[str, list[FromScratch]] = {}
     for seed in JUDGED_SEEDS:
-        for one in train_chosen(this.whole_data, once, file, settings=this.recipe.final, seed=seed):
+        for one in train_chosen(this.lessons, once, file, settings=this.recipe.final, seed=seed):
             runs.setdefault(one.key, []).append(one)
     return runs
 

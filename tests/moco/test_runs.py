@@ -17,13 +17,15 @@ from moco.batch_costs import design_costs
 from moco.chosen import valid_logloss
 from moco.codesign import codesign_space, create_study
 from moco.data.logs import generate_log
+from moco.retrain import train_from_scratch
 from moco.run_settings import RunSettings, SearchSettings
 from moco.runs import Run
 from moco.stages import run
+from moco.truth import TRUTH, Truth
 
 ARGUMENTS = (
     *("run", "synthetic", "--set", "n_rows=3000", "--set", "n_fields=4", "--set", "max_cardinality=20"),
-    *("--epochs", "2", "--population", "10", "--trials", "40", "--check", "3"),
+    *("--epochs", "2", "--population", "10", "--trials", "40", "--check", "3", "--teacher", "1"),
 )
 DEADLINE_S = 300
 
@@ -83,16 +85,31 @@ def test_killed_at_every_stage(unbroken: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     kills = [
         killed_when(folder, (folder / "run.json").exists),
+        killed_when(folder, (folder / "teacher").exists),
         killed_when(folder, (folder / "supernet.safetensors").exists),
         killed_when(folder, (folder / "truth.csv").exists),
         killed_when(folder, lambda: n_trials(folder) >= 10),
         killed_when(folder, (folder / "from_scratch.json").exists),
         killed_when(folder, (folder / "front_pairs.png").exists),
     ]
-    assert all(kills[:4])  # the last stages are short, and may be over before the kill
+    assert all(kills[:5])  # the last stages are short, and may be over before the kill
     assert finished(folder) == (unbroken / "front.json").read_text()
     assert (folder / "validation.json").read_text() == (unbroken / "validation.json").read_text()
     assert (folder / "report.html").exists()
+
+
+def test_all_that_is_trained_from_scratch_has_one_teacher(unbroken: Path) -> None:
+    this = Run.reopen(unbroken)
+    assert [file.name for file in (unbroken / "teacher").iterdir()] == ["DCNv2-0.safetensors"]
+    assert this.lessons.digest != this.data.digest
+    truth = Truth.read(unbroken, TRUTH)
+    assert truth is not None
+    assert truth.what["data"]["digest"] == this.lessons.digest
+    (result, *_) = this.finals.from_scratch
+    design = this.finals.find(this.stored_study(), result.key)
+    again = train_from_scratch(this.lessons, design.architecture, settings=this.recipe.final, seed=result.seed)
+    assert again.n_epochs == result.n_epochs
+    assert "hand-made networks: 1" in (unbroken / "report.html").read_text()
 
 
 def test_a_finished_run_is_found_finished(unbroken: Path) -> None:

@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
+from joblib import cpu_count
 
 from moco.baselines.train import train_baseline
 from moco.chosen import chosen_designs
@@ -17,7 +18,7 @@ from moco.data.logs import generate_log
 from moco.retrained import SCRATCH, TAUGHT, retrain, retrained_networks
 from moco.settings import FinalSettings, TrainSettings
 from moco.supernet import train_supernet
-from moco.teacher import taught
+from moco.teacher import affordable_teachers, taught
 
 SETTINGS = FinalSettings(epochs=1, batch_size=128, embedding_l2=1e-4)
 
@@ -80,6 +81,11 @@ def test_a_log_on_the_disk_has_no_teacher(tmp_path: Path) -> None:
     stored = load_dataset("criteo", tmp_path, cache_dir=tmp_path / "cache")
     with pytest.raises(ValueError, match=r"a teacher needs a log in memory, '.*' is stored on the disk"):
         taught(stored, 1, tmp_path / "teacher")
+
+
+def test_teachers_that_fit_the_time(log: CtrDataset) -> None:
+    assert affordable_teachers(log, 0.0) == 0
+    assert affordable_teachers(log, 1e5) >= cpu_count()
 
 
 def test_taught_networks_say_so_and_stand_beside_those_that_are_not(
