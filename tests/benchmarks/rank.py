@@ -39,7 +39,7 @@ from moco.supernet.rows import TensorRows
 from moco.truth import Truth
 from moco.validation import CONTROLS, UNTRAINED, untrained
 from spaces.architecture import Architecture
-from tests.benchmarks.truth.__main__ import FOLDER, dataset
+from tests.benchmarks.truth.__main__ import FOLDER, dataset, lessons
 
 Floats = NDArray[np.float64]
 
@@ -92,7 +92,8 @@ def trained_shortly(data: CtrDataset, supernet: TrainedSupernet, network: Archit
     if short is None:
         return np.nan
     start = supernet.supernet.cut_out(network) if short.is_from_supernet else None
-    return train_from_scratch(data, network, settings=short.settings, start=start, n_rows=short.n_rows).valid.logloss
+    settings, n_rows = short.settings, short.n_rows
+    return train_from_scratch(lessons(data), network, settings=settings, start=start, n_rows=n_rows).valid.logloss
 
 
 def scores_of(

@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from moco.codesign import codesign_space
-from moco.data import CtrDataset, load_dataset
+from moco.data import ClickLog, CtrDataset, load_dataset
 from moco.fidelity import SPREAD_OVER_NOISE, Noise, ceiling, rank_correlation
 from moco.progress import progress_bar
 from moco.recipes import recipe_for
 from moco.spread import log_macs, spread_networks
+from moco.teacher import taught
 from moco.truth import Truth, train_truth
 from spaces import liveness
 from spaces.architecture import ATTENTION, SPARSE_OPERATORS
@@ -39,6 +40,11 @@ def dataset(name: str) -> CtrDataset:
     if name == "movielens-100k":
         return load_dataset(name)
     return load_dataset("synthetic", n_rows=1_000_000, interaction_order=3, max_cardinality=1000)
+
+
+def lessons(data: CtrDataset) -> ClickLog:
+    """What the networks of its truth are trained on: as in a run, a teacher softens labels where the recipe has one."""
+    return taught(data, recipe_for(data).n_teachers, Path("runs") / f"teacher-{data.digest[:8]}")
 
 
 def show(truth: Truth, space: NasrecSpace) -> None:
@@ -94,7 +100,7 @@ def main() -> None:
             genomes = genomes[np.linspace(0, len(genomes) - 1, N_QUALIFYING).round().astype(int)]
         with progress_bar("from scratch", "runs") as bar:
             truth = train_truth(
-                data,
+                lessons(data),
                 space,
                 genomes,
                 range(given.seeds),
