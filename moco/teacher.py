@@ -78,11 +78,12 @@ def taught(
         raise ValueError(f"a teacher needs a log in memory, {data.name!r} is stored on the disk: go without a teacher")
     folder.mkdir(parents=True, exist_ok=True)
     named = [(NETWORKS[number % len(NETWORKS)], number // len(NETWORKS)) for number in range(n_networks)]
-    found = {}
+    found = {key: predicted for key in named if (predicted := _kept(data, *key, folder)) is not None}
+    missing = [key for key in named if key not in found]
     with Shares(n_networks, progress) as shares:
-        shares.tell(0)
+        shares.tell(len(found))
         tasks = Parallel(n_jobs=n_jobs or int(cpu_count()), return_as="generator_unordered")(
-            delayed(_predicted)(data, name, seed, folder, shares.file(f"{name}-{seed}")) for name, seed in named
+            delayed(_trained)(data, name, seed, folder, shares.file(f"{name}-{seed}")) for name, seed in missing
         )
         for name, seed, predicted in tasks:
             found[name, seed] = predicted
@@ -104,21 +105,31 @@ def affordable_teachers(data: CtrDataset, seconds: float) -> int:
     return int(seconds / one_s) * int(cpu_count())
 
 
-def _predicted(
-    data: CtrDataset, name: str, seed: int, folder: Path, share: Path
-) -> tuple[str, int, NDArray[np.float32]]:
-    """What one network predicts for the train rows: (n,) probabilities, read where they are kept."""
-    file = folder.absolute() / f"{name}-{seed}.safetensors"
-    what = {"data": data.digest, "recipe": baseline_recipe(name, data).digest, "seed": seed}
-    if file.exists():
-        header, tensors = read_tensors(file, FORMAT, "teacher's predictions")
-        if header.get("what") == what:
-            return name, seed, tensors["predicted"].numpy()
+def _what(data: CtrDataset, name: str, seed: int) -> dict[str, object]:
+    return {"data": data.digest, "recipe": baseline_recipe(name, data).digest, "seed": seed}
+
+
+def _file(folder: Path, name: str, seed: int) -> Path:
+    return folder.absolute() / f"{name}-{seed}.safetensors"
+
+
+def _kept(data: CtrDataset, name: str, seed: int, folder: Path) -> NDArray[np.float32] | None:
+    """What one network predicts for the train rows, where the folder has it: (n,) probabilities."""
+    file = _file(folder, name, seed)
+    if not file.exists():
+        return None
+    header, tensors = read_tensors(file, FORMAT, "teacher's predictions")
+    return tensors["predicted"].numpy() if header.get("what") == _what(data, name, seed) else None
+
+
+def _trained(data: CtrDataset, name: str, seed: int, folder: Path, share: Path) -> tuple[str, int, NDArray[np.float32]]:
+    """Trains one network and keeps what it predicts."""
+    file = _file(folder, name, seed)
     checkpoint = file.with_suffix(".training")
     trained = train_baseline(data, name, seed=seed, checkpoint=checkpoint, progress=share_writer(share))
     with threads(1):
         _, logits = predictions(trained.network, rows_on(data.train, torch.device("cpu")))
     predicted = expit(logits)
-    write_tensors(file, FORMAT, {"what": what}, {"predicted": torch.from_numpy(predicted)})
+    write_tensors(file, FORMAT, {"what": _what(data, name, seed)}, {"predicted": torch.from_numpy(predicted)})
     checkpoint.unlink(missing_ok=True)
     return name, seed, predicted
