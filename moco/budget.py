@@ -32,10 +32,12 @@ class Budget:
     Attributes:
         hours: Of the whole run.
         spent_s: Seconds of each stage before.
+        teacher_share: Of the whole, kept for a teacher; 0 where there is none.
     """
 
     hours: float
     spent_s: Mapping[str, float] = field(default_factory=dict)
+    teacher_share: float = 0.0
     _started_s: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -68,13 +70,13 @@ class Budget:
 
     @property
     def truth_left_s(self) -> float:
-        """Seconds left for the supernet and for networks that correct it; below 0 once they are over."""
-        return self.left_s - (1 - SUPERNET_SHARE - TRUTH_SHARE) * self.total_s
+        """Seconds left for teacher, supernet and networks that correct it; below 0 once they are over."""
+        return self.left_s - (1 - self.teacher_share - SUPERNET_SHARE - TRUTH_SHARE) * self.total_s
 
     @property
     def is_search_over(self) -> bool:
         """Whether only the time for training promising designs is left."""
-        return self.left_s < (1 - SUPERNET_SHARE - TRUTH_SHARE - SEARCH_SHARE) * self.total_s
+        return self.truth_left_s < -SEARCH_SHARE * self.total_s
 
 
 def affordable(

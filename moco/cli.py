@@ -111,8 +111,9 @@ def run(
     hours: Annotated[
         float | None,
         typer.Option(
-            help="Spend this much time in all: a third on the supernet at most, a tenth on networks that correct its "
-            "scores, a sixth on the search, the rest on training promising designs from scratch."
+            help="Spend this much time in all: a third on the supernet at most, a tenth on a teacher where the recipe "
+            "has one, a tenth on networks that correct the scores, a sixth on the search, the rest on training "
+            "promising designs from scratch."
         ),
     ] = None,
     device: Device = "cpu",

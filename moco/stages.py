@@ -28,9 +28,9 @@ def run(
 ) -> CodesignStudy:
     """The whole way: data, supernet, search, training from scratch, report.
 
-    With a number of hours, a third goes to the supernet at most, a tenth to networks that say how to correct its
-    scores, a sixth to the search, and the rest to training from scratch the designs that promise most, each choice
-    learning from those before, and the best of them again with further seeds.
+    With a number of hours, a third goes to the supernet at most, a tenth to a teacher where the recipe has one, a tenth
+    to networks that say how to correct the scores, a sixth to the search, and the rest to training from scratch the
+    designs that promise most, each choice learning from those before, and the best of them again with further seeds.
 
     Args:
         folder: Of the run; made when it is not there.
@@ -59,6 +59,8 @@ def run(
     budget = Budget(hours, seconds_of(folder))
     try:
         this = Run(folder, _affordable(folder, settings, budget))
+        if this.n_teachers > 0:
+            budget = replace(budget, teacher_share=TEACHER_SHARE)
         return _all_stages(this, search, n_trials, n_checked, budget)
     finally:
         with suppress(OSError):  # what is between the stages counts too, or a run would get it anew when it goes on

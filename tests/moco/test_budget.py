@@ -18,6 +18,8 @@ def test_a_budget_counts_what_was_spent_before() -> None:
     assert 238 < budget.left_s <= 240
     assert 40 < budget.truth_left_s <= 42  # 55 % of 360 s are 198 s
     assert -9 < Budget(0.1, {"supernet": 170.0}).truth_left_s <= -8
+    assert 27 < Budget(0.1, {"supernet": 170.0}, teacher_share=0.1).truth_left_s <= 28
+    assert not Budget(0.1, {"supernet": 220.0}, teacher_share=0.1).is_search_over  # 30 % are 108 s
     assert not Budget(0.1, {"supernet": 170.0}).is_search_over  # 40 % are 144 s
     assert Budget(0.1, {"supernet": 220.0}).is_search_over
     with pytest.raises(ValueError, match="hours must be above 0, got 0"):
