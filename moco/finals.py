@@ -26,7 +26,7 @@ from moco.data import ClickLog
 from moco.design import Design
 from moco.pace import Pace, training_time
 from moco.progress import Bar, console, progress_bar
-from moco.promising import Candidates, Truths
+from moco.promising import Candidates, Terms, Truths
 from moco.retrain import train_from_scratch
 from moco.retrained import FOLDER as RETRAINED
 from moco.retrained import Retrained, retrain
@@ -78,15 +78,15 @@ class Finals:
             candidates = Candidates.of(study, designs, self._truths(study, short))
             pace = Pace()
             for _ in budget.rounds(CONFIRMING_SHARE * at_first_s):
-                terms = {"haste": budget.left_s / at_first_s, "most_time": pace.longest(budget.left_s)}
+                terms = Terms(reference, budget.left_s / at_first_s, pace.longest(budget.left_s))
                 trained, tried = valid_logloss(self.from_scratch), valid_logloss(self.tried)
                 if short is None:
-                    promising = candidates.by_score(trained, tried, n_at_once, reference, **terms)
+                    promising = candidates.by_score(trained, tried, n_at_once, terms)
                 else:
-                    to_try = candidates.by_score(trained, tried, short.n_tried * n_at_once, reference, **terms)
+                    to_try = candidates.by_score(trained, tried, short.n_tried * n_at_once, terms)
                     self._train_shortly(to_try, short)
                     tried = valid_logloss(self.tried)
-                    promising = candidates.by_short_training(trained, tried, n_at_once, reference, **terms)
+                    promising = candidates.by_short_training(trained, tried, n_at_once, terms)
                 if not promising:
                     break
                 self._train_in_time(promising, pace)

@@ -56,6 +56,22 @@ class Truths:
         return cls(np.empty(0), np.empty(0), np.empty((0, len(FEATURES))), np.empty(0))
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How promise is measured now.
+
+    Attributes:
+        reference: The log loss that a design must stay below to be worth anything; it must also stay below that of half
+            of the front that is expected.
+        haste: From 0, where improvement counts for itself, to 1, where it counts per time of training.
+        most_time: Of a training, in the unit of `training_time`; what takes longer is left out.
+    """
+
+    reference: float
+    haste: float = 0.0
+    most_time: float = np.inf
+
+
 @dataclass(frozen=True)
 class Candidates:
     """Scored designs as arrays.
@@ -95,15 +111,7 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.designs)
 
-    def by_score(
-        self,
-        trained: Mapping[str, float],
-        tried: Mapping[str, float],
-        n: int,
-        reference: float,
-        haste: float = 0.0,
-        most_time: float = np.inf,
-    ) -> list[Design]:
+    def by_score(self, trained: Mapping[str, float], tried: Mapping[str, float], n: int, terms: Terms) -> list[Design]:
         """At most n designs to train next: the most promising by their supernet scores, then as many by size alone.
 
         Size stands in for the score, with the same correction by what was trained: it is the best control there is
@@ -113,37 +121,28 @@ class Candidates:
             trained: Valid log loss of designs trained to the end so far, by their key.
             tried: The same of designs trained shortly.
             n: How many; none of those trained or tried.
-            reference: The log loss that a design must stay below to be worth anything; it must also stay below that of
-                half of the front that is expected.
-            haste: From 0, where improvement counts for itself, to 1, where it counts per time of training.
-            most_time: Of a training, in the unit of `time`; what takes longer is left out.
+            terms: By which promise is measured.
         """
-        is_open = ~self._among(tried) & ~self._among(trained) & (self.time <= most_time)
+        is_open = ~self._among(tried) & ~self._among(trained) & (self.time <= terms.most_time)
         chosen: list[Design] = []
         for known, score, share in (
             (self.known.score, self.score, n - n // 2),
             (-self.known.features[:, SIZE], -self.features[:, SIZE], n // 2),
         ):
             expected = self._expected(known, self.known.features, score, self.features, trained)
-            chosen += self._best(*expected, is_open, trained, share, reference, haste)
+            chosen += self._best(*expected, is_open, trained, share, terms)
         return chosen
 
     def by_short_training(
-        self,
-        trained: Mapping[str, float],
-        tried: Mapping[str, float],
-        n: int,
-        reference: float,
-        haste: float = 0.0,
-        most_time: float = np.inf,
+        self, trained: Mapping[str, float], tried: Mapping[str, float], n: int, terms: Terms
     ) -> list[Design]:
         """At most n of the designs tried, by what they reached; arguments are those of `by_score`."""
         short = np.array([tried.get(design.key, np.nan) for design in self.designs]) - self.chip_loss
         features = np.column_stack([self.features, self.score])
         known_features = np.column_stack([self.known.features, self.known.score])
         expected = self._expected(self.known.short, known_features, short, features, trained)
-        is_open = self._among(tried) & ~self._among(trained) & (self.time <= most_time)
-        return self._best(*expected, is_open, trained, n, reference, haste)
+        is_open = self._among(tried) & ~self._among(trained) & (self.time <= terms.most_time)
+        return self._best(*expected, is_open, trained, n, terms)
 
     def _among(self, results: Mapping[str, float]) -> NDArray[np.bool_]:
         """(n,) which candidates have a result."""
@@ -187,19 +186,18 @@ class Candidates:
         is_open: NDArray[np.bool_],
         trained: Mapping[str, float],
         n: int,
-        reference: float,
-        haste: float,
+        terms: Terms,
     ) -> list[Design]:
         """At most n of the open candidates, each the one that is expected to improve the trained front most."""
         rows = np.flatnonzero(self._among(trained)).tolist()
         values = [trained[self.designs[row].key] for row in rows]
-        reference = min(reference, self._middle_of_front(mean))
+        reference = min(terms.reference, self._middle_of_front(mean))
         chosen: list[Design] = []
         for _ in range(min(n, int(is_open.sum()))):
             gain = expected_improvement(
                 mean, sd, self.log_energy, self.log_energy[rows], np.array(values, dtype=np.float64), reference
             )
-            row = int(np.where(is_open, gain / self.time**haste, -1.0).argmax())
+            row = int(np.where(is_open, gain / self.time**terms.haste, -1.0).argmax())
             chosen.append(self.designs[row])
             is_open[row] = False
             # What it will turn out to be is not known yet: the next choice takes it as predicted.
