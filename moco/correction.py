@@ -1,9 +1,9 @@
 """Scores corrected by truth: networks that have been trained from scratch tell how the others would do.
 
 A supernet's score says how well shared weights do, not how well a network's own would. How the two differ is learned by
-a Bayesian ridge regression: from few networks on the score, the size and the number of learned interactions, from many
-on how often each operator occurs as well. A regression that reads more than its networks can tell fits each of them
-exactly, and a search then finds what it got wrong. Each prediction has its uncertainty.
+a Bayesian ridge regression: from few networks on size, learned interactions, dot-products and, with less weight, the
+score; from many on how often each operator occurs as well. A regression that reads more than its networks can tell fits
+each of them exactly, and a search then finds what it got wrong. Each prediction has its uncertainty.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import median_abs_deviation
 from sklearn.linear_model import BayesianRidge
 
 from moco.features import FEATURES
@@ -26,15 +27,25 @@ Floats = NDArray[np.float64]
 LEAST_NETWORKS = 6
 """Fewer cannot tell whether a correction is better than the plain score."""
 
-ENOUGH_FOR_COUNTS = 16
+ENOUGH_FOR_COUNTS = 40
 """Networks from which it is learned what each operator is worth."""
 
+SCORE_WEIGHT = 0.3
+"""Of a supernet's score beside the inputs that count, which predict networks of one log better (BENCHMARKS.md)."""
+
 MINOR_WEIGHT = 0.3
-"""Of each input but score and size; 0.2 to 0.5 predict held-out networks equally well."""
+"""Of how often each operator occurs."""
+
+MOST_DEVIATIONS = 2.0
+"""Median absolute deviations, in those of a normal distribution, at which a truth counts as no further off: a network
+that hardly learned anything says little of the others."""
+
+INTERACTIONS_WEIGHT = 0.5
+"""Of learned interactions, and of the dot-products among them; 0.3 to 1 predict held-out networks equally well."""
 
 SIZE = FEATURES.index("log_macs")
-INTERACTIONS = FEATURES.index("log_learned_interactions")
-COUNTS = tuple(place for place, name in enumerate(FEATURES) if name.startswith("n_"))
+MAIN = (SIZE, FEATURES.index("log_learned_interactions"), FEATURES.index("n_dot-product"))
+COUNTS = tuple(place for place, name in enumerate(FEATURES) if name.startswith("n_") and place not in MAIN)
 
 
 @dataclass(frozen=True)
@@ -69,13 +80,16 @@ class Correction:
     noise_sd: float
 
     @classmethod
-    def fit(cls, score: ArrayLike, features: ArrayLike, truth: ArrayLike) -> Correction:
+    def fit(
+        cls, score: ArrayLike, features: ArrayLike, truth: ArrayLike, score_weight: float = SCORE_WEIGHT
+    ) -> Correction:
         """Learned from n networks.
 
         Args:
             score: (n,) supernet scores, log loss.
             features: (n, F) of the networks, as `network_features` gives them; further ones are read as well.
             truth: (n,) log loss after training from scratch.
+            score_weight: 1 for a score that tells as much as any other input.
 
         Raises:
             ValueError: There are fewer than 2 networks.
@@ -86,9 +100,10 @@ class Correction:
         given = np.asarray(features, dtype=np.float64)
         columns = _columns(len(truths), given.shape[1])
         x = _inputs(scores, given, columns)
-        held_out, plain = _held_out(x, truths), _held_out(x[:, :1], truths)
-        centre, scale = _scaling(x)
-        ridge = _ridge((x - centre) / scale, truths)
+        learned = _without_outliers(truths)
+        held_out, plain = _held_out(x, learned, score_weight), _held_out(x[:, :1], learned, 1.0)
+        centre, scale = _scaling(x, score_weight)
+        ridge = _ridge((x - centre) / scale, learned)
         return cls(
             n_networks=len(truths),
             held_out_tau=kendall_tau(held_out, truths),
@@ -151,31 +166,39 @@ class Correction:
 
 
 def _columns(n_networks: int, n_features: int) -> tuple[int, ...]:
-    """What is read beside score and size."""
+    """What is read beside the score."""
     counts = COUNTS if n_networks >= ENOUGH_FOR_COUNTS else ()
-    return (INTERACTIONS, *counts, *range(len(FEATURES), n_features))
+    return (*MAIN, *counts, *range(len(FEATURES), n_features))
 
 
 def _inputs(score: Floats, features: Floats, columns: tuple[int, ...]) -> Floats:
-    """(n, K) the score, the network's size, and that squared, since its use levels off; the columns of the features."""
-    size = features[:, SIZE]
-    return np.column_stack([score, size, size**2, features[:, columns]])
+    """(n, K) the score, then the columns of the features."""
+    return np.column_stack([score, features[:, columns]])
 
 
-def _scaling(x: Floats) -> tuple[Floats, Floats]:
+def _scaling(x: Floats, score_weight: float) -> tuple[Floats, Floats]:
     """(K,) what to subtract from inputs and what to divide by; one that never changes stays 0."""
     spread = x.std(axis=0)
-    scale = np.where(spread > 0, spread, 1.0)
-    scale[3:] /= MINOR_WEIGHT
-    return x.mean(axis=0), scale
+    main = (score_weight, 1.0, INTERACTIONS_WEIGHT, INTERACTIONS_WEIGHT)
+    weight = np.array([*main, *[MINOR_WEIGHT] * len(spread)])[: len(spread)]
+    return x.mean(axis=0), np.where(spread > 0, spread, 1.0) / weight
 
 
-def _held_out(x: Floats, truth: Floats) -> Floats:
+def _without_outliers(truth: Floats) -> Floats:
+    """(n,) truths no further than MOST_DEVIATIONS from their median; of few networks as they are."""
+    if len(truth) < LEAST_NETWORKS:
+        return truth
+    middle = np.median(truth)
+    most = MOST_DEVIATIONS * float(median_abs_deviation(truth, scale="normal"))
+    return np.clip(truth, middle - most, middle + most) if most > 0 else truth
+
+
+def _held_out(x: Floats, truth: Floats, score_weight: float) -> Floats:
     """(n,) predictions, each learned from the n - 1 others; n is at least 2."""
     predicted = np.empty(len(truth))
     for row in range(len(truth)):
         others = np.arange(len(truth)) != row
-        centre, scale = _scaling(x[others])
+        centre, scale = _scaling(x[others], score_weight)
         predicted[row] = _ridge((x[others] - centre) / scale, truth[others]).predict((x[[row]] - centre) / scale)[0]
     return predicted
 

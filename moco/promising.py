@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from moco.codesign import CodesignStudy
-from moco.correction import SIZE, Correction
+from moco.correction import SCORE_WEIGHT, SIZE, Correction
 from moco.design import Design
 from moco.features import FEATURES
 from moco.pace import training_time
@@ -140,7 +140,7 @@ class Candidates:
         short = np.array([tried.get(design.key, np.nan) for design in self.designs]) - self.chip_loss
         features = np.column_stack([self.features, self.score])
         known_features = np.column_stack([self.known.features, self.known.score])
-        expected = self._expected(self.known.short, known_features, short, features, trained)
+        expected = self._expected(self.known.short, known_features, short, features, trained, 1.0)
         is_open = self._among(tried) & ~self._among(trained) & (self.time <= terms.most_time)
         return self._best(*expected, is_open, trained, n, terms)
 
@@ -167,6 +167,7 @@ class Candidates:
         score: Floats,
         features: Floats,
         trained: Mapping[str, float],
+        score_weight: float = SCORE_WEIGHT,
     ) -> tuple[Floats, Floats]:
         """(n,) expected log losses of all candidates and their standard deviations; NaN where there is no score."""
         rows = np.flatnonzero(self._among(trained) & np.isfinite(score))
@@ -175,7 +176,8 @@ class Candidates:
         if len(truths) < 2:
             return score + self.chip_loss, np.full(len(self), self.score.std())
         scores = np.concatenate([known_score, score[rows]])
-        correction = Correction.fit(scores, np.concatenate([known_features, features[rows]]), truths)
+        known = np.concatenate([known_features, features[rows]])
+        correction = Correction.fit(scores, known, truths, score_weight)
         mean, sd = correction.predict(score, features)
         return mean + self.chip_loss, sd
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from moco.correction import Correction
+from moco.correction import MOST_DEVIATIONS, Correction
 from moco.features import FEATURES, network_features
 from moco.fidelity import rank_correlation
 from spaces import Architecture, ArchitectureBatch, Block, products
@@ -66,6 +66,28 @@ def test_what_few_networks_cannot_tell_is_not_read() -> None:
         other[:, [FEATURES.index(name) for name in ("weight_bits", "log_dense_width", "log_rows")]] += 1.0
         assert np.array_equal(correction.predict(0.3 - 0.01 * size, other)[0], mean)
     assert np.mean(found) > -0.006  # the best of 200 predictions is off by no more than the truth's noise
+
+
+def test_a_network_that_hardly_learned_says_little_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = X[:, FEATURES.index("log_macs")]
+    few = np.argsort(size)[::20]
+    truth = 0.6 - 0.01 * size[few]
+    truth[-1] += 0.3  # the largest
+    taus = []
+    for most in (MOST_DEVIATIONS, 1e9):
+        monkeypatch.setattr("moco.correction.MOST_DEVIATIONS", most)
+        taus.append(rank_correlation(Correction.fit(NOISE[few], X[few], truth).predict(NOISE, X)[0], -size).tau)
+    assert taus[0] > 0.7 > 0.3 > taus[1]
+
+
+def test_a_score_counts_as_much_as_it_is_said_to_tell() -> None:
+    truth = NOISE[:12]
+    taus = [
+        rank_correlation(Correction.fit(truth, X[:12], truth, weight).predict(NOISE[12:], X[12:])[0], NOISE[12:]).tau
+        for weight in (0.1, 0.3, 1.0)
+    ]
+    assert taus == sorted(taus)
+    assert taus[-1] > 0.8
 
 
 def test_errors_tell_where_orders_of_few_networks_do_not() -> None:
