@@ -58,9 +58,10 @@ def prune(
     pruned = chosen[0].design
     search = stored(folder / "search.json", SearchSettings) or SearchSettings()
     out = folder / FOLDER / f"{pruned.key[:12]}-{criterion}-{way}-{share:g}{'-plain' if plain else ''}"
+    lessons = this.lessons  # a teacher has progress and time of its own
     with timed(folder, "pruning"), progress_bar("pruning", "rounds") as bar:
         curve = prune_rounds(
-            this.lessons,
+            lessons,
             pruned,
             [start_of(this, one, is_rewound=way == "rewind") for one in chosen],
             out,

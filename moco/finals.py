@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ class Finals:
 
     def train_chosen(self, study: CodesignStudy) -> None:
         """Trains the chosen designs of the front from scratch."""
-        with timed(self._run.folder, "from scratch"), progress_bar("training from scratch", "designs") as bar:
+        with self._bar("designs") as bar:
             self._train(self.chosen(study), bar.update)
 
     def train_promising(self, study: CodesignStudy, budget: Budget) -> None:
@@ -73,7 +74,7 @@ class Finals:
         reference = study.study.objectives[0].reference or max(design.logloss for design in designs)
         n_at_once = n_trained_at_once(self._run.settings.device)
         at_first_s = max(budget.left_s, 1.0)
-        with timed(self._run.folder, "from scratch"), progress_bar("training from scratch", "s") as bar:
+        with self._bar("s") as bar:
             short = self.short
             candidates = Candidates.of(study, designs, self._truths(study, short))
             pace = Pace()
@@ -93,6 +94,13 @@ class Finals:
                 note = f"{len(trained) + len(promising)} designs trained, {len(tried)} shortly"
                 bar.update(budget.used_s, budget.total_s, note)
             self._confirm(designs, budget, pace, n_at_once, bar)
+
+    @contextmanager
+    def _bar(self, unit: str) -> Iterator[Bar]:
+        """Progress and time of training from scratch; a teacher has its own, before."""
+        _ = self._run.lessons
+        with timed(self._run.folder, "from scratch"), progress_bar("training from scratch", unit) as bar:
+            yield bar
 
     def _confirm(self, designs: Sequence[Design], budget: Budget, pace: Pace, n_at_once: int, bar: Bar) -> None:
         """Trains the best designs with further seeds until each has enough, or time is over."""

@@ -40,15 +40,16 @@ def against_retrained(
     """
     folder = plan.storage.parent / "retrained" / f"{re.sub('[^a-z]+', '-', against)}-{plan.seed}-{plan.n_evaluations}"
     may_start_from_supernet = run.whole_data.cardinalities == run.data.cardinalities
+    lessons = run.lessons  # a teacher has progress of its own
     with progress_bar(f"retraining {against}", "trainings") as bar:
         found = retrain(
-            run.lessons,
+            lessons,
             list(references.items()),
             folder,
             settings=run.recipe.final,
             seeds=range(run.settings.seed, run.settings.seed + n_seeds),
             supernet=run.supernet if may_start_from_supernet else None,
-            is_taught=run.lessons is not run.whole_data,
+            is_taught=lessons is not run.whole_data,
             device=run.settings.device,
             n_jobs=n_jobs,
             progress=bar.update,

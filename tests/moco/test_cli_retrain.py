@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from typer.testing import CliRunner
 
 from moco import cli_retrain
 from moco.codesign import codesign_space
+from moco.progress import Bar
 from moco.recipes import recipe_for
 from moco.run_settings import RunSettings, SearchSettings
 from moco.runs import Run
@@ -69,6 +72,25 @@ def test_the_most_accurate_under_a_cap_from_both_starts(run: Run) -> None:
     assert "most accurate under caps" in design
     starts = {file.stem.split("-", 2)[2] for file in (run.folder / "retrained").glob(f"{expected.key[:12]}-0-*")}
     assert {"scratch", "supernet"} <= starts
+
+
+def test_a_teacher_has_progress_of_its_own_before_what_it_teaches(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, depth = [], [0]
+
+    @contextmanager
+    def bar(title: str, unit: str) -> Iterator[Bar]:
+        shown.append(title)
+        depth[0] += 1
+        assert depth[0] == 1, "a bar within a bar"
+        yield Bar(title, unit, None, None)
+        depth[0] -= 1
+
+    monkeypatch.setattr(Run, "recipe", replace(run.recipe, n_teachers=1))
+    for module in ("moco.runs", "moco.finals"):
+        monkeypatch.setattr(f"{module}.progress_bar", bar)
+    this = Run.reopen(run.folder)
+    this.finals.train_chosen(this.stored_study())
+    assert shown[-2:] == ["teacher", "training from scratch"]
 
 
 @pytest.mark.parametrize(
