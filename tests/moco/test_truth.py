@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,6 +106,11 @@ def test_settings_that_came_later_had_their_defaults(log: CtrDataset, genomes: G
         train_truth(log, SPACE, genomes[:1], (0,), tmp_path, "log", settings=replace(SETTINGS, monitor="auc"), n_jobs=1)
 
 
+def in_time(log: CtrDataset, genomes: Genomes, folder: Path, **terms: Any) -> Truth:
+    """The networks that are trained with one seed while there is time."""
+    return train_truth(log, SPACE, genomes, (0,), folder, "log", settings=SETTINGS, n_jobs=1, **terms)
+
+
 @pytest.mark.parametrize(("largest_first", "places"), [(True, [3, 1]), (False, [0, 2])])
 def test_when_time_is_over_those_done_are_spread(
     log: CtrDataset, genomes: Genomes, tmp_path: Path, largest_first: bool, places: list[int]
@@ -115,18 +121,7 @@ def test_when_time_is_over_those_done_are_spread(
         n_done[0] += 1
         return n_done[0] > 2
 
-    truth = train_truth(
-        log,
-        SPACE,
-        genomes,
-        (0,),
-        tmp_path,
-        "log",
-        settings=SETTINGS,
-        largest_first=largest_first,
-        n_jobs=1,
-        is_over=is_over,
-    )
+    truth = in_time(log, genomes, tmp_path, largest_first=largest_first, is_over=is_over)
     assert np.array_equal(truth.genomes, genomes[places])
 
 
@@ -134,18 +129,7 @@ def test_when_time_is_over_those_done_are_spread(
 def test_what_would_not_end_in_time_is_not_begun(
     log: CtrDataset, genomes: Genomes, tmp_path: Path, seconds_left: float, places: list[int]
 ) -> None:
-    truth = train_truth(
-        log,
-        SPACE,
-        genomes,
-        (0,),
-        tmp_path,
-        "log",
-        settings=SETTINGS,
-        largest_first=False,
-        n_jobs=1,
-        seconds_left=lambda: seconds_left,
-    )
+    truth = in_time(log, genomes, tmp_path, largest_first=False, seconds_left=lambda: seconds_left)
     assert truth.genomes.tolist() == genomes[places].tolist()
 
 
