@@ -65,7 +65,7 @@ class Finals:
         """Trains promising designs from scratch, some shortly and the best of those to the end; then the best again.
 
         A share of the time goes to training the best ones with further seeds: the design of lowest log loss among many
-        is the luckiest as well.
+        is the luckiest as well. Where no time is left, the designs that stand out on the front are trained all the same.
         """
         trials = study.study.trials()
         designs = study.designs(trials.select(trials.is_feasible))
@@ -94,6 +94,8 @@ class Finals:
                 note = f"{len(trained) + len(promising)} designs trained, {len(tried)} shortly"
                 bar.update(budget.used_s, budget.total_s, note)
             self._confirm(designs, budget, pace, n_at_once, bar)
+            if not self.from_scratch:
+                self._train([(PROMISING, design) for _, design in self.chosen(study)], None)
 
     @contextmanager
     def _bar(self, unit: str) -> Iterator[Bar]:

@@ -87,10 +87,10 @@ def _all_stages(
     study = this.study(search)
     this.search(study, this.recipe.n_trials if n_trials is None else n_trials, budget)
     console.print(f"[bold]search[/bold]    {len(study.study):,} designs scored, {len(study.front())} on the front")
-    if budget is not None:
-        this.finals.train_promising(study, budget)
-    if budget is None or not this.finals.from_scratch:
+    if budget is None:
         this.finals.train_chosen(study)
+    else:
+        this.finals.train_promising(study, budget)
     page = this.report(study)
     console.print(f"[bold]report[/bold]    {page}")
     require_front(study)

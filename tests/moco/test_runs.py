@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from moco.batch_costs import design_costs
+from moco.budget import Budget
 from moco.chosen import valid_logloss
 from moco.codesign import codesign_space, create_study
 from moco.data.logs import generate_log
@@ -117,6 +119,19 @@ def test_a_finished_run_is_found_finished(unbroken: Path) -> None:
     assert {"report.html", "front.csv", "supernet.safetensors"} <= before.keys()
     finished(unbroken)
     assert files(unbroken) == before
+
+
+def test_without_time_left_the_front_is_trained_all_the_same(unbroken: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(unbroken, folder)
+    (folder / "from_scratch.json").unlink()
+    this = Run.reopen(folder)
+    study = this.stored_study()
+    expected = {design.key for _, design in this.finals.chosen(study)}
+    this.finals.train_promising(study, Budget(1, {"before": 3600.0}))
+    trained = valid_logloss(this.finals.from_scratch)
+    assert trained.keys() == expected
+    assert this.finals.chosen(study)[0][1].key == min(trained, key=lambda key: trained[key])
 
 
 def test_a_search_on_small_tables_costs_and_trains_full_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
