@@ -65,7 +65,7 @@ class Finals:
         """Trains promising designs from scratch, some shortly and the best of those to the end; then the best again.
 
         A share of the time goes to training the best ones with further seeds: the design of lowest log loss among many
-        is the luckiest as well. Where no time is left, the designs that stand out on the front are trained all the same.
+        is the luckiest as well. Where no time is left, those that stand out on the front are trained all the same.
         """
         trials = study.study.trials()
         designs = study.designs(trials.select(trials.is_feasible))

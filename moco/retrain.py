@@ -25,6 +25,7 @@ from moco.supernet.numerics import FLOAT, Arithmetic
 from moco.supernet.on_chip import NetworkOnChip
 from moco.supernet.predictor import Predictor
 from moco.supernet.rows import TensorRows, rows_on
+from moco.supernet.standardised import settle, settled_state, standardise
 from pimmodel import PimConfig
 from spaces.architecture import Architecture
 
@@ -213,6 +214,7 @@ class _Training(Generic[AnyPredictor]):
             judge = np.random.default_rng((seed, 1, 0)).choice(len(data.valid), JUDGE_ROWS, replace=False)
             self._judge = TensorRows.of(data.valid.rows(np.sort(judge)), device)
         self._train = rows_on(data.train, device)
+        standardise(network.embedding, self._train, settings.embedding_std)
         n_batches = max(1, min(RENEWAL_ROWS, len(data.train)) // settings.batch_size)
         renewal = np.random.default_rng((seed, 2, 0)).choice(len(data.train), min(RENEWAL_ROWS, len(data.train)), False)
         self._renewal = np.array_split(renewal, n_batches)
@@ -266,8 +268,7 @@ class _Training(Generic[AnyPredictor]):
         self._history.append(score)
         if self._n_best == len(self._history):
             is_last = self.trainer.is_finished  # nothing will change the weights any more
-            weights = {} if is_last else network.state_dict()
-            self._best = {name: value.detach().clone() for name, value in weights.items()}
+            self._best = {} if is_last else settled_state(network, network.embedding)
         self.trainer.note = f"valid log loss {score.logloss:.4f}, AUC {score.auc:.4f}"
         self.trainer.report_round()
         return score
@@ -303,6 +304,7 @@ class _Training(Generic[AnyPredictor]):
     def result(self) -> TrainedNetwork[AnyPredictor]:
         """The network with its best weights, on the CPU, and its scores on all valid and test rows."""
         network = self._averaged.module
+        settle(network.embedding)
         if self._best:
             network.load_state_dict(self._best)
         rows = self._valid, rows_on(self._data.test, self._device)

@@ -31,6 +31,9 @@ class LoopSettings:
         warm_up_share: Share of the steps over which the learning rate rises to its highest.
         embedding_l2: L2 penalty on the whole embedding table, of a large one on the rows of the batch.
         embedding_dropout: Share of embedding values set to zero while training.
+        embedding_std: Deviation to which each column of each field's table is standardised while it is trained, so that
+            the penalty says how rows lie to each other and not how large they are; 0 trains tables as they are, as
+            those are in any case whose rows are too many for a step to change all.
         clip_norm: Largest norm of the gradient.
         average_share: Share of the steps over which weights are averaged, exponentially; the average is what is scored
             and kept. 0 keeps the weights of the last step.
@@ -47,6 +50,7 @@ class LoopSettings:
     warm_up_share: float = 0.0
     embedding_l2: float
     embedding_dropout: float = 0.2
+    embedding_std: float = 0.0
     clip_norm: float = 10.0
     average_share: float = 0.0
     precision: str = "float32"
@@ -64,6 +68,7 @@ class LoopSettings:
             "n_threads",
         )
         check_range(self, "embedding_l2", 0, math.inf)
+        check_range(self, "embedding_std", 0, math.inf)
         check_range(self, "embedding_dropout", 0, 1)
         check_range(self, "warm_up_share", 0, 1)
         check_range(self, "average_share", 0, 1)

@@ -36,6 +36,7 @@ from moco.supernet.numerics import FLOAT, Arithmetic
 from moco.supernet.rows import TensorRows, rows_on
 from moco.supernet.sampling import sample_paths
 from moco.supernet.score import Scorer
+from moco.supernet.standardised import settle, settled_state, standardise
 from spaces.codesign import CodesignSpace
 from spaces.nasrec import NasrecSpace
 from spaces.space import Space
@@ -141,6 +142,8 @@ class _Training:
         self._refit_rows = TensorRows.of(data.train.rows(refit), device)
         self._judge_rows = TensorRows.of(data.valid.rows(judge), device)
         self._supernet = Supernet(space, data.cardinalities, seed).to(device)
+        rows = rows_on(data.train, device)
+        standardise(self._supernet.embedding, rows, settings.embedding_std)
         self._auxiliary = _auxiliary(space, seed).to(device)
         self._history: tuple[Round, ...] = ()
         self._best: dict[str, Tensor] = {}
@@ -148,7 +151,7 @@ class _Training:
             self._supernet.embedding,
             (self._supernet.weights, self._auxiliary),
             settings,
-            rows_on(data.train, device),
+            rows,
             np.setdiff1d(np.arange(len(data.train)), held_out, assume_unique=True),
             (seed, 3),
             n_first_epochs=settings.embedding_epochs,
@@ -208,7 +211,7 @@ class _Training:
         )
         self._history = (*self._history, closed)
         if best_round(self._history) == closed:
-            self._best = {name: value.detach().clone() for name, value in supernet.state_dict().items()}
+            self._best = settled_state(supernet, supernet.embedding)
         self._note()
 
     def _note(self) -> None:
@@ -252,6 +255,7 @@ class _Training:
 
     def result(self) -> TrainedSupernet:
         """The supernet with its best weights, on the CPU."""
+        settle(self._supernet.embedding)
         self._supernet.load_state_dict(self._best)
         return TrainedSupernet(
             self._supernet.cpu(), self._settings, self._seed, self._history, data_digest=self._data.digest
