@@ -8,16 +8,22 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from moco.batch_costs import design_costs
+from moco.batch_costs import design_costs, loses_nothing
+from moco.codesign import CodesignStudy
 from moco.compare.accuracy import Trained
 from moco.compare.figures import Contender, Figures, columns_of, figures, figures_by_calibration, gains, gains_of
 from moco.compare.searches import Found, network_front
 from moco.design import Design
 from pimmodel import Calibration
-from studies import is_non_dominated, knee
+from spaces import Genomes
+from studies import Trials, is_non_dominated, knee
 
 HAND_MADE, NAIVE, TWO_STEPS = "baselines on ISAAC", "naive mapping", "architecture first, chip second"
 """What co-design is compared with."""
+
+N_CHIPS = 256
+"""Chips drawn for each network of a search's front. What a chip costs is computed, and on all that lose nothing a network
+scores alike: the smallest of them makes as good a design as the one that the search took for its energy."""
 
 BY_TEST, BY_SCORE = "test", "score"
 """What log losses are compared: on test rows and the chips of both, where both are retrained; else both scores."""
@@ -38,7 +44,8 @@ class Match:
         of_reference: Its figures by calibration.
         of_design: The design's, empty where there is none; so are the gains.
         gains: How many times better the design is, by calibration and figure.
-        largest: The largest gain of all designs no less accurate than the reference, each figure by its own design.
+        largest: The largest gain of all designs no less accurate than the reference, each figure by its own design; on
+            other chips that lose nothing too, where designs are compared by score.
     """
 
     against: str
@@ -62,11 +69,18 @@ class Candidates:
         keys: Of n >= 1 designs.
         logloss: (n,).
         columns: By calibration, the one of the search first, and by name in `Figures`: (n,) figures.
+        on_other_chips: Their networks on chips that no search evaluated, which only say what gains there are.
     """
 
     keys: Sequence[str]
     logloss: NDArray[np.float64]
     columns: Mapping[str, Mapping[str, NDArray[np.float64]]]
+    on_other_chips: Candidates | None = None
+
+    def gains_of(self, name: str, reference: Figures, logloss: float) -> dict[str, NDArray[np.float64]]:
+        """By figure: the gains of all that is no less accurate, under the calibration of this name."""
+        good = self.logloss <= logloss
+        return gains_of({figure: values[good] for figure, values in self.columns[name].items()}, reference)
 
     @classmethod
     def of_trained(cls, designs: Sequence[Trained], calibrations: Mapping[str, Calibration]) -> Candidates:
@@ -84,16 +98,47 @@ class Candidates:
     @classmethod
     def of_search(cls, joint: Found, calibrations: Mapping[str, Calibration]) -> Candidates:
         """Useful designs of a joint search, by score."""
-        trials, codesign = joint.trials.select(joint.useful), joint.codesign
-        costs = {
-            name: design_costs(codesign.data, codesign.space, trials.genomes, calibration, codesign.cardinalities)
-            for name, calibration in calibrations.items()
-        }
+        trials = joint.trials.select(joint.useful)
+        others, logloss = _on_other_chips(joint, trials)
         return cls(
             keys=trials.keys,
             logloss=trials.values[:, 0],
-            columns={name: columns_of(one.estimate) for name, one in costs.items()},
+            columns=_columns(joint.codesign, trials.genomes, calibrations),
+            on_other_chips=cls(
+                keys=joint.codesign.space.keys(others),
+                logloss=logloss,
+                columns=_columns(joint.codesign, others, calibrations),
+            ),
         )
+
+
+def _columns(
+    codesign: CodesignStudy, genomes: Genomes, calibrations: Mapping[str, Calibration]
+) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """By calibration and figure: (B,) figures of (B, P) genomes."""
+    costs = {
+        name: design_costs(codesign.data, codesign.space, genomes, calibration, codesign.cardinalities)
+        for name, calibration in calibrations.items()
+    }
+    return {name: columns_of(one.estimate) for name, one in costs.items()}
+
+
+def _on_other_chips(joint: Found, trials: Trials) -> tuple[Genomes, NDArray[np.float64]]:
+    """(B, P) designs of a front that lose nothing on other chips that lose nothing; (B,) log losses of their networks."""
+    codesign, space = joint.codesign, joint.codesign.space
+
+    def lose_nothing(genomes: Genomes) -> NDArray[np.bool_]:
+        costs = design_costs(codesign.data, space, genomes, codesign.calibration, codesign.cardinalities)
+        return loses_nothing(costs.configs, costs.adc_shortfall_bits)
+
+    front = trials.select(is_non_dominated(trials.values))
+    front = front.select(lose_nothing(front.genomes))
+    genomes = np.repeat(front.genomes, N_CHIPS, axis=0)
+    rng = np.random.default_rng((N_CHIPS, len(front)))
+    genomes[:, space.n_network_blocks :] = space.hardware.sample(rng, len(genomes))
+    genomes = space.canonical(genomes)
+    kept = lose_nothing(genomes)
+    return genomes[kept], np.repeat(front.values[:, 0], N_CHIPS)[kept]
 
 
 def matched(
@@ -122,8 +167,14 @@ def matched(
         row = int(good[candidates.columns[next(iter(calibrations))]["energy_pj"][good].argmin()])
         for name, columns in candidates.columns.items():
             of_design[name] = Figures(**{figure: float(values[row]) for figure, values in columns.items()})
-            all_gains = gains_of({figure: values[good] for figure, values in columns.items()}, of_reference[name])
-            largest[name] = {figure: float(values.max()) for figure, values in all_gains.items()}
+            all_gains = [
+                some.gains_of(name, of_reference[name], reference_logloss)
+                for some in (candidates, candidates.on_other_chips)
+                if some is not None
+            ]
+            largest[name] = {
+                figure: max(float(some[figure].max(initial=0.0)) for some in all_gains) for figure in columns
+            }
     return Match(
         against=against,
         reference=reference,

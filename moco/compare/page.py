@@ -126,7 +126,8 @@ def _ratios(against: str, matches: Sequence[Match]) -> Table:
     notes = [
         "Ratios say how many times better the co-design is: 2 is half the energy, latency, area or work, or twice the "
         "rate. Throughput is that of the full pipeline; power efficiency is inferences per second and watt at it.",
-        "In brackets, where it is larger: the largest gain of any design no less accurate, each figure by its own.",
+        "In brackets, where it is larger: the largest gain of any design no less accurate, each figure by its own; of "
+        "designs judged by score on the best of many chips too, where those lose nothing.",
     ]
     judged = {match.judged_by for match in matches}
     notes += [sentence for kind, sentence in _JUDGED.items() if kind in judged]
