@@ -22,8 +22,8 @@ HAND_MADE, NAIVE, TWO_STEPS = "baselines on ISAAC", "naive mapping", "architectu
 """What co-design is compared with."""
 
 N_CHIPS = 256
-"""Chips drawn for each network of a search's front. What a chip costs is computed, and on all that lose nothing a network
-scores alike: the smallest of them makes as good a design as the one that the search took for its energy."""
+"""Chips drawn for each network of a search's front. What a chip costs is computed, and on all that lose nothing a
+network scores alike: the smallest of them makes as good a design as the one that the search took for its energy."""
 
 BY_TEST, BY_SCORE = "test", "score"
 """What log losses are compared: on test rows and the chips of both, where both are retrained; else both scores."""
@@ -124,7 +124,7 @@ def _columns(
 
 
 def _on_other_chips(joint: Found, trials: Trials) -> tuple[Genomes, NDArray[np.float64]]:
-    """(B, P) designs of a front that lose nothing on other chips that lose nothing; (B,) log losses of their networks."""
+    """(B, P) designs of a front that lose nothing, on other chips that lose nothing either; (B,) their log losses."""
     codesign, space = joint.codesign, joint.codesign.space
 
     def lose_nothing(genomes: Genomes) -> NDArray[np.bool_]:
