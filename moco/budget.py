@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -20,9 +20,6 @@ TEACHER_SHARE = 0.1
 
 PROBE_ROWS = 20_000
 """Rows of training after which its speed is known well enough."""
-
-N_LAST_ROUNDS = 3
-"""Rounds of work, of which the longest says how long the next will take."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +56,6 @@ class Budget:
     def used_s(self) -> float:
         """Seconds used of it, at most all."""
         return self.total_s - max(self.left_s, 0.0)
-
-    def rounds(self, kept_s: float = 0.0) -> Iterator[None]:
-        """One round of work after another, while there is time for a next one and more than kept_s seconds are left."""
-        seconds = [0.0]
-        while self.left_s > max(kept_s, *seconds[-N_LAST_ROUNDS:]):
-            started_s = time.monotonic()
-            yield
-            seconds.append(time.monotonic() - started_s)
 
     @property
     def truth_left_s(self) -> float:

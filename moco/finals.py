@@ -42,6 +42,10 @@ from studies import is_non_dominated
 if TYPE_CHECKING:
     from moco.runs import Run
 
+ROUND_SHARE = 0.25
+"""Of the time that is left, the most that one round of promising designs takes, where any takes less: what it shows is
+for the choice of the next."""
+
 CONFIRMING_SHARE = 0.25
 """Of the time for training from scratch, to train the best designs with further seeds."""
 
@@ -72,28 +76,23 @@ class Finals:
         if not designs:
             return
         reference = study.study.objectives[0].reference or max(design.logloss for design in designs)
-        n_at_once = n_trained_at_once(self._run.settings.device)
         at_first_s = max(budget.left_s, 1.0)
         with self._bar("s") as bar:
             short = self.short
             candidates = Candidates.of(study, designs, self._truths(study, short))
-            pace = Pace()
-            for _ in budget.rounds(CONFIRMING_SHARE * at_first_s):
-                terms = Terms(reference, budget.left_s / at_first_s, pace.longest(budget.left_s))
-                trained, tried = valid_logloss(self.from_scratch), valid_logloss(self.tried)
-                if short is None:
-                    promising = candidates.by_score(trained, tried, n_at_once, terms)
-                else:
-                    to_try = candidates.by_score(trained, tried, short.n_tried * n_at_once, terms)
-                    self._train_shortly(to_try, short)
-                    tried = valid_logloss(self.tried)
-                    promising = candidates.by_short_training(trained, tried, n_at_once, terms)
+            pace = Pace(first=float(np.median(candidates.time)))
+            while budget.left_s > CONFIRMING_SHARE * at_first_s:
+                started_s = time.monotonic()
+                haste = budget.left_s / at_first_s
+                longest = [pace.longest(share * budget.left_s) for share in (ROUND_SHARE, 1)]
+                every_terms = (Terms(reference, haste, most_time) for most_time in longest)
+                promising = next(filter(None, (self._next(candidates, short, terms) for terms in every_terms)), [])
                 if not promising:
                     break
-                self._train_in_time(promising, pace)
-                note = f"{len(trained) + len(promising)} designs trained, {len(tried)} shortly"
+                self._train_in_time(promising, pace, started_s)
+                note = f"{len(self.from_scratch)} designs trained, {len(self.tried)} shortly"
                 bar.update(budget.used_s, budget.total_s, note)
-            self._confirm(designs, budget, pace, n_at_once, bar)
+            self._confirm(designs, budget, pace, bar)
             if not self.from_scratch:
                 self._train([(PROMISING, design) for _, design in self.chosen(study)], None)
 
@@ -104,22 +103,33 @@ class Finals:
         with timed(self._run.folder, "from scratch"), progress_bar("training from scratch", unit) as bar:
             yield bar
 
-    def _confirm(self, designs: Sequence[Design], budget: Budget, pace: Pace, n_at_once: int, bar: Bar) -> None:
+    def _next(self, candidates: Candidates, short: ShortTraining | None, terms: Terms) -> list[Design]:
+        """The most promising designs, one a core; where there are short trainings, after some more of those."""
+        trained, tried = valid_logloss(self.from_scratch), valid_logloss(self.tried)
+        if short is None:
+            return candidates.by_score(trained, tried, self._n_at_once, terms)
+        self._train_shortly(candidates.by_score(trained, tried, short.n_tried * self._n_at_once, terms), short)
+        return candidates.by_short_training(trained, valid_logloss(self.tried), self._n_at_once, terms)
+
+    @property
+    def _n_at_once(self) -> int:
+        return n_trained_at_once(self._run.settings.device)
+
+    def _confirm(self, designs: Sequence[Design], budget: Budget, pace: Pace, bar: Bar) -> None:
         """Trains the best designs with further seeds until each has enough, or time is over."""
         n_again = 0
-        for _ in budget.rounds():
+        while budget.left_s > 0:
             most_time = pace.longest(budget.left_s)
             in_time = [design for design in designs if training_time(design.macs) <= most_time]
-            again, n_seeds = least_sure(in_time, self.from_scratch, n_at_once)
+            again, n_seeds = least_sure(in_time, self.from_scratch, self._n_at_once)
             if not again:
                 break
-            self._train_in_time(again, pace, seed=self._run.settings.seed + n_seeds)
+            self._train_in_time(again, pace, time.monotonic(), self._run.settings.seed + n_seeds)
             n_again += len(again)
             bar.update(budget.used_s, budget.total_s, f"{n_again} trainings of the best again")
 
-    def _train_in_time(self, designs: Sequence[Design], pace: Pace, seed: int | None = None) -> None:
-        """Trains promising designs side by side, and learns how long the longest of them takes."""
-        started_s = time.monotonic()
+    def _train_in_time(self, designs: Sequence[Design], pace: Pace, started_s: float, seed: int | None = None) -> None:
+        """Trains promising designs side by side, and learns how long a round of the longest of them takes."""
         self._train([(PROMISING, design) for design in designs], None, seed)
         pace.ended(max(training_time(design.macs) for design in designs), time.monotonic() - started_s)
 

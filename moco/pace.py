@@ -36,9 +36,11 @@ class Pace:
     """How fast trainings go here, so that none is begun that would not end in time.
 
     Attributes:
+        first: The longest `training_time` that is begun while nothing is known.
         slowest: Most seconds that one took for each unit of `training_time`; 0 while none has ended.
     """
 
+    first: float = np.inf
     slowest: float = 0.0
 
     def ended(self, time: float, seconds: float) -> None:
@@ -46,7 +48,7 @@ class Pace:
         self.slowest = max(self.slowest, seconds / time)
 
     def longest(self, seconds: float) -> float:
-        """The `training_time` that ends within so many seconds; without limit while nothing is known."""
+        """The `training_time` that ends within so many seconds."""
         if seconds <= 0:
             return 0.0
-        return seconds / self.slowest if self.slowest > 0 else np.inf
+        return seconds / self.slowest if self.slowest > 0 else self.first

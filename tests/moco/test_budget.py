@@ -26,17 +26,6 @@ def test_a_budget_counts_what_was_spent_before() -> None:
         Budget(0)
 
 
-def test_rounds_end_where_the_next_would_not_fit() -> None:
-    budget = Budget(1 / 3600)  # a second
-    n_rounds = 0
-    for _ in budget.rounds():
-        time.sleep(0.4)
-        n_rounds += 1
-    assert n_rounds == 2  # .2 s are left then
-    assert budget.left_s > 0
-    assert list(budget.rounds(kept_s=0.9)) == []
-
-
 def test_epochs_fit_the_time_that_each_kind_of_step_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """800 rows at 80 rows/s in random paths, 20 in full ones, 400 of the embeddings alone."""
     data = load_dataset("synthetic", n_rows=1000)

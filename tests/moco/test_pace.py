@@ -17,8 +17,9 @@ def test_one_network_that_takes_more_than_a_third_is_left_out() -> None:
 
 
 def test_the_slowest_training_says_what_ends_in_time() -> None:
-    pace = Pace()
-    assert pace.longest(0.1) == np.inf  # nothing is known yet
+    assert Pace().longest(0.1) == np.inf
+    pace = Pace(first=5.0)
+    assert pace.longest(0.1) == pace.longest(1e6) == 5  # nothing is known yet
     assert pace.longest(0.0) == pace.longest(-5.0) == 0
     pace.ended(time=2.0, seconds=6.0)
     pace.ended(time=10.0, seconds=20.0)
