@@ -145,7 +145,7 @@ class Finals:
             truth.genomes,
             [self._run.settings.seed],
             n_rows=short.n_rows,
-            supernet=self._run.supernet if short.is_from_supernet else None,
+            supernet=self._run.supernet,
         )
         rows = {genome.tobytes(): row for row, genome in enumerate(found.genomes)}
         order = [rows[genome.tobytes()] for genome in truth.genomes]
@@ -154,12 +154,10 @@ class Finals:
 
     @property
     def short(self) -> ShortTraining | None:
-        """The short training, None where there is none; from scratch where there is no supernet of the same tables."""
-        found = short_training(self._run.recipe.final, len(self._run.whole_data.train))
-        if found is None or not found.is_from_supernet:
-            return found
-        has_supernet = self._run.whole_data is self._run.data and self._run.is_trained
-        return replace(found, is_from_supernet=has_supernet)
+        """The short training, None where there is none, or no supernet of the same tables that it could begin with."""
+        if self._run.whole_data is not self._run.data or not self._run.is_trained:
+            return None
+        return short_training(self._run.recipe.final, len(self._run.whole_data.train))
 
     def chosen(self, study: CodesignStudy) -> list[tuple[str, Design]]:
         """The designs to look at, with the reason; where promising ones were trained from scratch, judged by that."""
@@ -217,7 +215,7 @@ class Finals:
             seed=self._run.settings.seed,
             device=self._run.settings.device,
             n_rows=short.n_rows,
-            start=self._run.supernet.supernet.cut_out if short.is_from_supernet else None,
+            start=self._run.supernet.supernet.cut_out,
         )
 
     def retrain(

@@ -2,48 +2,53 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from moco.settings import FinalSettings
 
-SHORTER = 16
-"""A short training's part of the epochs of a whole one."""
-
 N_ROWS = 200_000
-"""Train rows of a short training where even one epoch is a larger part of a whole one."""
+"""Most train rows of a short training."""
+
+ROWS_SHARE = 0.25
+"""Of all train rows, what a short training takes at most."""
+
+LEAST_STEPS = 64
+"""Of a short training: where it has few rows it takes them in smaller batches."""
 
 SHARE = 0.25
-"""Of the time of training to the end, for short trainings."""
+"""Of the time of training to the end, for short trainings, as rows tell it."""
+
+MOST_TRIED = 8
+"""For each that is trained to the end: small batches take longer than their rows tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShortTraining:
-    """How designs are trained shortly, so that the best by that are trained to the end.
+    """How designs are trained shortly from a supernet's weights, so that the best by that are trained to the end.
 
     Attributes:
-        settings: The whole schedule of a training, in little time.
-        n_rows: Train rows, drawn by the seed; None for all.
-        is_from_supernet: Whether first weights are the supernet's, on its own data.
+        settings: A whole schedule in one pass.
+        n_rows: Train rows, drawn by the seed.
         n_tried: Designs that are trained shortly for each that is trained to the end.
     """
 
     settings: FinalSettings
-    n_rows: int | None
-    is_from_supernet: bool
+    n_rows: int
     n_tried: int
 
 
 def short_training(final: FinalSettings, n_rows: int) -> ShortTraining | None:
-    """The short training for a log of n train rows; None where it would not leave a choice for its time.
+    """The short training for a log of n train rows; None where a whole one takes a single pass.
 
-    A sixteenth of the epochs, from scratch. Where there are not as many, one pass over 200,000 rows from the supernet's
-    weights, at twice the rate: from scratch so few rows teach too little (BENCHMARKS.md, rank fidelity on synthetic).
+    One pass over 200,000 rows, or over a quarter of them, from the supernet's weights, at twice the rate of the final
+    training for batches of its size and at the root of that for smaller ones: from scratch so few rows teach too little
+    (BENCHMARKS.md, rank fidelity).
     """
-    if final.epochs >= SHORTER:
-        epochs = final.epochs // SHORTER
-        return ShortTraining(replace(final, epochs=epochs), None, False, round(SHARE * final.epochs / epochs))
-    n_short = min(N_ROWS, n_rows)
-    n_tried = round(SHARE * final.epochs * n_rows / n_short)
-    if final.epochs == 1 or n_tried < 2:
+    if final.epochs == 1:
         return None
-    return ShortTraining(replace(final, epochs=1, learning_rate=2 * final.learning_rate), n_short, True, n_tried)
+    n_short = max(1, min(N_ROWS, int(ROWS_SHARE * n_rows)))
+    n_tried = min(MOST_TRIED, round(SHARE * final.epochs * n_rows / n_short))
+    batch_size = min(final.batch_size, 2 ** int(math.log2(max(1.0, n_short / LEAST_STEPS))))
+    learning_rate = 2 * final.learning_rate * math.sqrt(batch_size / final.batch_size)
+    return ShortTraining(replace(final, epochs=1, batch_size=batch_size, learning_rate=learning_rate), n_short, n_tried)

@@ -91,7 +91,7 @@ def trained_shortly(data: CtrDataset, supernet: TrainedSupernet, network: Archit
     short = short_training(recipe_for(data).final, len(data.train))
     if short is None:
         return np.nan
-    start = supernet.supernet.cut_out(network) if short.is_from_supernet else None
+    start = supernet.supernet.cut_out(network)
     settings, n_rows = short.settings, short.n_rows
     return train_from_scratch(lessons(data), network, settings=settings, start=start, n_rows=n_rows).valid.logloss
 

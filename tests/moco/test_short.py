@@ -36,19 +36,24 @@ def supernet(log: CtrDataset) -> TrainedSupernet:
     return train_supernet(log, SPACE, settings=TrainSettings(epochs=1, embedding_epochs=0))
 
 
-def test_a_sixteenth_of_the_epochs_or_few_rows_from_the_supernet() -> None:
+def test_few_rows_in_one_pass_and_small_batches_where_there_are_few() -> None:
     small = short_training(MOVIELENS.final, 80_000)
     assert small is not None
-    assert (small.settings, small.n_rows) == (replace(MOVIELENS.final, epochs=1), None)
-    assert (small.is_from_supernet, small.n_tried) == (False, 4)
+    expected = replace(MOVIELENS.final, epochs=1, batch_size=256)  # 78 steps; twice the rate, by the root of a quarter
+    assert replace(small.settings, learning_rate=expected.learning_rate) == expected
+    assert small.settings.learning_rate == pytest.approx(expected.learning_rate)
+    assert (small.n_rows, small.n_tried) == (20_000, 8)
     medium = short_training(final := medium_recipe(800_000).final, 800_000)
     assert medium is not None
     assert (medium.settings.epochs, medium.settings.learning_rate) == (1, 2 * final.learning_rate)
-    assert (medium.n_rows, medium.is_from_supernet, medium.n_tried) == (200_000, True, 8)  # 32 of them take as long
-    few = short_training(final, 1000)
+    assert (medium.settings.batch_size, medium.n_rows, medium.n_tried) == (1024, 200_000, 8)  # 32 of them take as long
+    few = short_training(final, 10)
     assert few is not None
-    assert (few.n_rows, few.n_tried) == (1000, 2)
-    assert short_training(replace(final, epochs=4), 1000) is None  # one to try is no choice
+    assert (few.settings.batch_size, few.n_rows, few.n_tried) == (1, 2, 8)
+    assert short_training(replace(final, epochs=1), 10**6) is None
+    two = short_training(replace(final, epochs=2), 100_000)
+    assert two is not None
+    assert two.n_tried == 2
     assert short_training(replace(final, epochs=1), 10**7) is None
 
 
@@ -95,14 +100,11 @@ def test_a_run_within_hours_tries_designs_shortly_from_its_supernet(
     monkeypatch.setattr("moco.recipes.SOME_ROWS", 1000)
     options = {"n_rows": 3000, "n_fields": 4, "max_cardinality": 20}
     settings = RunSettings(dataset="synthetic", options=options)
-    before = Run(tmp_path, settings, keep=False).finals.short
-    assert before is not None
-    assert not before.is_from_supernet  # there is none yet
+    assert Run(tmp_path, settings, keep=False).finals.short is None  # there is no supernet yet
     run(tmp_path, settings, SearchSettings(population_size=20), hours=0.01)
     this = Run.reopen(tmp_path)
     short = this.finals.short
     assert short is not None
-    assert short.is_from_supernet
     tried = this.finals.tried
     assert tried
     assert {one.n_epochs for one in tried} == {1.0}
