@@ -1,9 +1,9 @@
 """Scores corrected by truth: networks that have been trained from scratch tell how the others would do.
 
 A supernet's score says how well shared weights do, not how well a network's own would. How the two differ is learned by
-a Bayesian ridge regression: from few networks on size, learned interactions, dot-products and, with less weight, the
-score; from many on how often each operator occurs as well. A regression that reads more than its networks can tell fits
-each of them exactly, and a search then finds what it got wrong. Each prediction has its uncertainty.
+a Bayesian ridge regression: from few networks on the score, size and, with less weight, learned interactions and
+dot-products; from many on how often each operator occurs as well. A regression that reads more than its networks can
+tell fits each of them exactly, and a search then finds what it got wrong. Each prediction has its uncertainty.
 """
 
 from __future__ import annotations
@@ -29,9 +29,6 @@ LEAST_NETWORKS = 6
 
 ENOUGH_FOR_COUNTS = 40
 """Networks from which it is learned what each operator is worth."""
-
-SCORE_WEIGHT = 0.3
-"""Of a supernet's score beside the inputs that count, which predict networks of one log better (BENCHMARKS.md)."""
 
 MINOR_WEIGHT = 0.3
 """Of how often each operator occurs."""
@@ -80,16 +77,13 @@ class Correction:
     noise_sd: float
 
     @classmethod
-    def fit(
-        cls, score: ArrayLike, features: ArrayLike, truth: ArrayLike, score_weight: float = SCORE_WEIGHT
-    ) -> Correction:
+    def fit(cls, score: ArrayLike, features: ArrayLike, truth: ArrayLike) -> Correction:
         """Learned from n networks.
 
         Args:
             score: (n,) supernet scores, log loss.
             features: (n, F) of the networks, as `network_features` gives them; further ones are read as well.
             truth: (n,) log loss after training from scratch.
-            score_weight: 1 for a score that tells as much as any other input.
 
         Raises:
             ValueError: There are fewer than 2 networks.
@@ -101,8 +95,8 @@ class Correction:
         columns = _columns(len(truths), given.shape[1])
         x = _inputs(scores, given, columns)
         learned = _without_outliers(truths)
-        held_out, plain = _held_out(x, learned, score_weight), _held_out(x[:, :1], learned, 1.0)
-        centre, scale = _scaling(x, score_weight)
+        held_out, plain = _held_out(x, learned), _held_out(x[:, :1], learned)
+        centre, scale = _scaling(x)
         ridge = _ridge((x - centre) / scale, learned)
         return cls(
             n_networks=len(truths),
@@ -176,10 +170,10 @@ def _inputs(score: Floats, features: Floats, columns: tuple[int, ...]) -> Floats
     return np.column_stack([score, features[:, columns]])
 
 
-def _scaling(x: Floats, score_weight: float) -> tuple[Floats, Floats]:
+def _scaling(x: Floats) -> tuple[Floats, Floats]:
     """(K,) what to subtract from inputs and what to divide by; one that never changes stays 0."""
     spread = x.std(axis=0)
-    main = (score_weight, 1.0, INTERACTIONS_WEIGHT, INTERACTIONS_WEIGHT)
+    main = (1.0, 1.0, INTERACTIONS_WEIGHT, INTERACTIONS_WEIGHT)
     weight = np.array([*main, *[MINOR_WEIGHT] * len(spread)])[: len(spread)]
     return x.mean(axis=0), np.where(spread > 0, spread, 1.0) / weight
 
@@ -193,12 +187,12 @@ def _without_outliers(truth: Floats) -> Floats:
     return np.clip(truth, middle - most, middle + most) if most > 0 else truth
 
 
-def _held_out(x: Floats, truth: Floats, score_weight: float) -> Floats:
+def _held_out(x: Floats, truth: Floats) -> Floats:
     """(n,) predictions, each learned from the n - 1 others; n is at least 2."""
     predicted = np.empty(len(truth))
     for row in range(len(truth)):
         others = np.arange(len(truth)) != row
-        centre, scale = _scaling(x[others], score_weight)
+        centre, scale = _scaling(x[others])
         predicted[row] = _ridge((x[others] - centre) / scale, truth[others]).predict((x[[row]] - centre) / scale)[0]
     return predicted
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from moco.codesign import CodesignStudy
-from moco.correction import SCORE_WEIGHT, SIZE, Correction
+from moco.correction import Correction
 from moco.design import Design
 from moco.features import FEATURES
 from moco.pace import training_time
@@ -112,10 +112,7 @@ class Candidates:
         return len(self.designs)
 
     def by_score(self, trained: Mapping[str, float], tried: Mapping[str, float], n: int, terms: Terms) -> list[Design]:
-        """At most n designs to train next: the most promising by their supernet scores, then as many by size alone.
-
-        Size stands in for the score, with the same correction by what was trained: it is the best control there is
-        (`moco.fidelity`), and a supernet that is blind to some networks would otherwise never be told so.
+        """At most n designs to train next: the most promising by their supernet scores, corrected by what was trained.
 
         Args:
             trained: Valid log loss of designs trained to the end so far, by their key.
@@ -124,14 +121,8 @@ class Candidates:
             terms: By which promise is measured.
         """
         is_open = ~self._among(tried) & ~self._among(trained) & (self.time <= terms.most_time)
-        chosen: list[Design] = []
-        for known, score, share in (
-            (self.known.score, self.score, n - n // 2),
-            (-self.known.features[:, SIZE], -self.features[:, SIZE], n // 2),
-        ):
-            expected = self._expected(known, self.known.features, score, self.features, trained)
-            chosen += self._best(*expected, is_open, trained, share, terms)
-        return chosen
+        expected = self._expected(self.known.score, self.known.features, self.score, self.features, trained)
+        return self._best(*expected, is_open, trained, n, terms)
 
     def by_short_training(
         self, trained: Mapping[str, float], tried: Mapping[str, float], n: int, terms: Terms
@@ -140,7 +131,7 @@ class Candidates:
         short = np.array([tried.get(design.key, np.nan) for design in self.designs]) - self.chip_loss
         features = np.column_stack([self.features, self.score])
         known_features = np.column_stack([self.known.features, self.known.score])
-        expected = self._expected(self.known.short, known_features, short, features, trained, 1.0)
+        expected = self._expected(self.known.short, known_features, short, features, trained)
         is_open = self._among(tried) & ~self._among(trained) & (self.time <= terms.most_time)
         return self._best(*expected, is_open, trained, n, terms)
 
@@ -167,7 +158,6 @@ class Candidates:
         score: Floats,
         features: Floats,
         trained: Mapping[str, float],
-        score_weight: float = SCORE_WEIGHT,
     ) -> tuple[Floats, Floats]:
         """(n,) expected log losses of all candidates and their standard deviations; NaN where there is no score."""
         rows = np.flatnonzero(self._among(trained) & np.isfinite(score))
@@ -177,7 +167,7 @@ class Candidates:
             return score + self.chip_loss, np.full(len(self), self.score.std())
         scores = np.concatenate([known_score, score[rows]])
         known = np.concatenate([known_features, features[rows]])
-        correction = Correction.fit(scores, known, truths, score_weight)
+        correction = Correction.fit(scores, known, truths)
         mean, sd = correction.predict(score, features)
         return mean + self.chip_loss, sd
 
