@@ -304,7 +304,8 @@ class _Training(Generic[AnyPredictor]):
     def result(self) -> TrainedNetwork[AnyPredictor]:
         """The network with its best weights, on the CPU, and its scores on all valid and test rows."""
         network = self._averaged.module
-        settle(network.embedding)
+        for module in (self._network, network):
+            settle(module.embedding)
         if self._best:
             network.load_state_dict(self._best)
         rows = self._valid, rows_on(self._data.test, self._device)

@@ -188,6 +188,7 @@ def learned_gates(
             optimiser="adam",
             learning_rate=gate_settings.learning_rate,
             average_share=0.0,  # the last gates count, not those of the best round
+            embedding_std=0.0,  # the network stays as it is
             patience=gate_settings.epochs,
         ),
         seed=seed,

@@ -148,7 +148,7 @@ class TableRounding:
             return None
         most = 2 ** (bits - 1) - 1
         largest = torch.stack(
-            [table.abs().amax() for table in torch.split(embedding.table, list(embedding.cardinalities))]
+            [table.abs().amax() for table in torch.split(embedding.values, list(embedding.cardinalities))]
         )
         return cls((largest / (most * (1 - dropout))).clamp_min(torch.finfo(largest.dtype).tiny), most)
 

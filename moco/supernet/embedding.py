@@ -21,6 +21,7 @@ class Embedding(nn.Module):
     Attributes:
         table: (sum of cardinalities, E).
         cardinalities: Rows of each field's table.
+        form: What the table is read through, while it is trained; see `moco.supernet.standardised`.
     """
 
     def __init__(self, cardinalities: Sequence[int], width: int, generator: torch.Generator) -> None:
@@ -28,11 +29,18 @@ class Embedding(nn.Module):
         self.cardinalities = tuple(cardinalities)
         self.table = nn.Parameter(torch.empty(sum(cardinalities), width).normal_(0, EMBEDDING_STD, generator=generator))
         offsets = [0, *accumulate(self.cardinalities)][:-1]
+        self.form: nn.Module = nn.Identity()
         self.register_buffer("offsets", torch.tensor(offsets, dtype=torch.int64), persistent=False)
 
     def forward(self, ids: Tensor) -> Tensor:
         """(N, F) field-local ids to (N, F, E) rows."""
-        return self.rows(ids, self.table)
+        return self.rows(ids, self.values)
+
+    @property
+    def values(self) -> Tensor:
+        """(sum of cardinalities, E) what is read: the table, in its form."""
+        values: Tensor = self.form(self.table)
+        return values
 
     def rows(self, ids: Tensor, table: Tensor) -> Tensor:
         """The same from another table of this one's shape."""

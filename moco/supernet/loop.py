@@ -20,7 +20,6 @@ from moco.supernet.embedding import Embedding
 from moco.supernet.optimiser import Optimiser
 from moco.supernet.ranks import Ranks, shared
 from moco.supernet.rows import MappedRows, TensorRows
-from moco.supernet.standardised import trained_table
 
 ROUND_STEPS = 5_000
 """Most steps between two looks at valid rows: an epoch has one round, or several equal ones."""
@@ -116,7 +115,7 @@ class Trainer:
         weights = [weight for part in parts for weight in part.parameters()]
         self._compute = shared(parts, self._ranks)
         self._optimiser = Optimiser(
-            trained_table(embedding), weights, settings, n_steps=settings.epochs * self.n_steps, ranks=self._ranks
+            embedding.table, weights, settings, n_steps=settings.epochs * self.n_steps, ranks=self._ranks
         )
         self._order: tuple[int, NDArray[np.int64]] = (-1, chosen[:0])
         self._written_s, self._write_took_s = time.monotonic(), 0.0

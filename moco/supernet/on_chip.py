@@ -27,7 +27,7 @@ class NetworkOnChip:
     @torch.no_grad()
     def __init__(self, network: Predictor, chip: PimConfig, rows: TensorRows | MappedRows) -> None:
         self._network, self._embedding = network, network.embedding
-        self._table = quantised_tables(network.embedding.table, network.embedding.cardinalities, int(chip.table_bits))
+        self._table = quantised_tables(network.embedding.values, network.embedding.cardinalities, int(chip.table_bits))
         self._modelled = ModelledChip(chip)
         sample = rows.take(evenly(len(rows), N_SAMPLED))
         self._logits(self._modelled, sample.ids, sample.dense)

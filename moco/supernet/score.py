@@ -97,7 +97,7 @@ class Scorer:
     def _batches(self, rows: TensorRows, table_bits: int) -> list[tuple[Tensor, Tensor]]:
         """Dense values (D, n) and embedded rows (F, E, n) of each batch."""
         embedding = self._supernet.embedding
-        table = quantised_tables(embedding.table, embedding.cardinalities, table_bits)
+        table = quantised_tables(embedding.values, embedding.cardinalities, table_bits)
         return [
             (batch.dense.T.contiguous(), features_first(embedding.rows(batch.ids, table)))
             for batch in rows.batches(PREDICT_BATCH)

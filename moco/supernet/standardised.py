@@ -16,7 +16,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 from moco.supernet.embedding import SPARSE_TABLE_ROWS, Embedding
 from moco.supernet.rows import MappedRows, TensorRows, evenly
@@ -29,7 +28,7 @@ VARIANCE_EPS = 1e-8
 
 
 class Standardised(nn.Module):
-    """A table's standardised form, as a parametrisation of torch.
+    """A table's standardised form.
 
     Args:
         cardinalities: Rows of each field's table.
@@ -39,10 +38,8 @@ class Standardised(nn.Module):
 
     def __init__(self, cardinalities: Sequence[int], shares: Tensor, std: float) -> None:
         super().__init__()
-        fields = torch.arange(len(cardinalities), device=shares.device)
-        self.register_buffer(
-            "_fields", fields.repeat_interleave(torch.tensor(cardinalities, device=shares.device)), persistent=False
-        )
+        fields = torch.arange(len(cardinalities)).repeat_interleave(torch.tensor(cardinalities))
+        self.register_buffer("_fields", fields.to(shares.device), persistent=False)
         self.register_buffer("_shares", shares[:, None], persistent=False)
         self._n_fields, self._std = len(cardinalities), std
 
@@ -56,36 +53,25 @@ class Standardised(nn.Module):
 
 
 def standardise(embedding: Embedding, rows: TensorRows | MappedRows, std: float) -> None:
-    """From now on the table is standardised over these rows, until it is settled.
+    """From now on the table is read standardised over these rows, until it is settled.
 
     Nothing happens where std is 0, or where the table is so large that a step must not touch all of it.
     """
     if std > 0 and len(embedding.table) <= SPARSE_TABLE_ROWS:
-        shares = _shares(embedding, rows)
-        parametrize.register_parametrization(embedding, "table", Standardised(embedding.cardinalities, shares, std))
+        embedding.form = Standardised(embedding.cardinalities, _shares(embedding, rows), std)
 
 
+@torch.no_grad()
 def settle(embedding: Embedding) -> None:
-    """The table becomes what it is standardised to, and an ordinary parameter."""
-    if parametrize.is_parametrized(embedding, "table"):
-        parametrize.remove_parametrizations(embedding, "table", leave_parametrized=True)
-
-
-def trained_table(embedding: Embedding) -> nn.Parameter:
-    """What an optimiser changes: the table before it is standardised."""
-    if parametrize.is_parametrized(embedding, "table"):
-        table = embedding.get_parameter("parametrizations.table.original")
-    else:
-        table = embedding.table
-    return table
+    """The table becomes what is read of it, and is read as it is from now on."""
+    embedding.table.copy_(embedding.values)
+    embedding.form = nn.Identity()
 
 
 def settled_state(module: nn.Module, embedding: Embedding) -> dict[str, Tensor]:
     """A copy of the weights of a module that holds the embedding, as they will be when the table is settled."""
-    state = {
-        name: value.detach().clone() for name, value in module.state_dict().items() if ".parametrizations." not in name
-    }
-    return state | {"embedding.table": embedding.table.detach().clone()}
+    values = {**module.state_dict(), "embedding.table": embedding.values}
+    return {name: value.detach().clone() for name, value in values.items()}
 
 
 def _shares(embedding: Embedding, rows: TensorRows | MappedRows) -> Tensor:

@@ -17,7 +17,7 @@ from moco.settings import TrainSettings
 from moco.supernet import train_supernet
 from moco.supernet.embedding import SPARSE_TABLE_ROWS, Embedding
 from moco.supernet.rows import TensorRows
-from moco.supernet.standardised import settle, settled_state, standardise, trained_table
+from moco.supernet.standardised import settle, settled_state, standardise
 
 STD = 0.3
 CARDINALITIES = (7, 3, 1)
@@ -55,17 +55,17 @@ def test_values_have_one_deviation_whatever_the_size_of_the_table(
         assert deviation[field].numpy() == pytest.approx(expected, rel=0.02, abs=0.02)
     other = made(seed)
     standardise(other, rows, STD)
-    assert torch.allclose(other.table[:10], embedding.table[:10], atol=0.01)  # of a field with one value none
+    assert torch.allclose(other.values[:10], embedding.values[:10], atol=0.01)  # of a field with one value none
 
 
 def test_a_settled_table_is_an_ordinary_one_with_the_same_values() -> None:
     rows, embedding = rows_of(100, 0), made(0)
     standardise(embedding, rows, STD)
     values, state = embedding(rows.ids), settled_state(torch.nn.ModuleDict({"embedding": embedding}), embedding)
-    assert trained_table(embedding) is not embedding.table
+    assert not torch.equal(embedding.values, embedding.table)
     settle(embedding)
     assert torch.equal(embedding(rows.ids), values)
-    assert trained_table(embedding) is embedding.table
+    assert torch.equal(embedding.values, embedding.table)
     assert list(state) == ["embedding.table"]
     assert torch.equal(state["embedding.table"], embedding.table)
     assert [name for name, _ in embedding.named_parameters()] == ["table"]
@@ -75,9 +75,9 @@ def test_tables_that_no_step_changes_whole_stay_as_they_are() -> None:
     large = Embedding((SPARSE_TABLE_ROWS, 1), 1, torch.Generator().manual_seed(0))
     rows = TensorRows(torch.zeros(5, 2, dtype=torch.int64), torch.zeros(5, 0), torch.zeros(5))
     standardise(large, rows, STD)
-    assert trained_table(large) is large.table
+    assert large.values is large.table
     standardise(embedding := made(0), rows_of(10, 0), 0.0)
-    assert trained_table(embedding) is embedding.table
+    assert embedding.values is embedding.table
 
 
 def deviations(data: CtrDataset, table: torch.Tensor) -> torch.Tensor:
