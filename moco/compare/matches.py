@@ -14,6 +14,7 @@ from moco.compare.accuracy import Trained
 from moco.compare.figures import Contender, Figures, columns_of, figures, figures_by_calibration, gains, gains_of
 from moco.compare.searches import Found, network_front
 from moco.design import Design
+from moco.progress import progress_bar
 from pimmodel import Calibration
 from spaces import Genomes
 from studies import Trials, is_non_dominated, knee
@@ -21,7 +22,7 @@ from studies import Trials, is_non_dominated, knee
 HAND_MADE, NAIVE, TWO_STEPS = "baselines on ISAAC", "naive mapping", "architecture first, chip second"
 """What co-design is compared with."""
 
-N_CHIPS = 256
+N_CHIPS = 4096
 """Chips drawn for each network of a search's front. What a chip costs is computed, and on all that lose nothing a
 network scores alike: the smallest of them makes as good a design as the one that the search took for its energy."""
 
@@ -124,21 +125,28 @@ def _columns(
 
 
 def _on_other_chips(joint: Found, trials: Trials) -> tuple[Genomes, NDArray[np.float64]]:
-    """(B, P) designs of a front that lose nothing, on other chips that lose nothing either; (B,) their log losses."""
+    """(B, P) designs of a front that lose nothing, on the smallest and the most efficient of many chips; their losses.
+
+    Log losses are those of the designs, (B,): the chips lose nothing either.
+    """
     codesign, space = joint.codesign, joint.codesign.space
-
-    def lose_nothing(genomes: Genomes) -> NDArray[np.bool_]:
-        costs = design_costs(codesign.data, space, genomes, codesign.calibration, codesign.cardinalities)
-        return loses_nothing(costs.configs, costs.adc_shortfall_bits)
-
     front = trials.select(is_non_dominated(trials.values))
-    front = front.select(lose_nothing(front.genomes))
-    genomes = np.repeat(front.genomes, N_CHIPS, axis=0)
-    rng = np.random.default_rng((N_CHIPS, len(front)))
-    genomes[:, space.n_network_blocks :] = space.hardware.sample(rng, len(genomes))
-    genomes = space.canonical(genomes)
-    kept = lose_nothing(genomes)
-    return genomes[kept], np.repeat(front.values[:, 0], N_CHIPS)[kept]
+    found: list[Genomes] = [front.genomes[:0]]
+    logloss: list[float] = []
+    with progress_bar("smaller chips", "designs") as bar:
+        for place, (genome, values) in enumerate(zip(front.genomes, front.values, strict=True)):
+            tried = np.repeat(genome[None], 1 + N_CHIPS, axis=0)
+            tried[1:, space.n_network_blocks :] = space.hardware.sample(np.random.default_rng(place), N_CHIPS)
+            tried = space.canonical(tried)
+            costs = design_costs(codesign.data, space, tried, codesign.calibration, codesign.cardinalities)
+            is_lossless = loses_nothing(costs.configs, costs.adc_shortfall_bits)
+            if is_lossless[0]:
+                columns = columns_of(costs.estimate)
+                for figure, is_worse in (("area_mm2", 1.0), ("inferences_per_s_w", -1.0)):
+                    found.append(tried[[np.where(is_lossless, is_worse * columns[figure], np.inf).argmin()]])
+                    logloss.append(float(values[0]))
+            bar.update(place + 1, len(front))
+    return np.concatenate(found), np.array(logloss)
 
 
 def matched(
