@@ -18,6 +18,7 @@ from pimmodel import find_calibration
 LOG = "click,shop,price\n" + "".join(f"{row % 2},shop-{row % 7},{row / 10}\n" for row in range(400))
 TABLE = ("--label", "click", "--categorical", "shop", "--numeric", "price")
 SMALL = ("--set", "n_rows=800", "--set", "n_fields=3", "--set", "max_cardinality=12", "--check", "0")
+LEARNABLE = ("--set", "n_rows=3000", *SMALL[2:])
 
 
 @pytest.fixture(autouse=True)
@@ -240,7 +241,7 @@ def test_a_run_keeps_to_its_calibration_file(cli: Cli, tmp_path: Path, monkeypat
     text = cli("calibrations", "isaac32")[1].replace('name = "isaac32"', 'name = "mine"')
     monkeypatch.chdir(tmp_path)
     Path("mine.toml").write_text(text)
-    run = ("run", "synthetic", *SMALL, "--epochs", 1, "--trials", 10, "--calibration", "mine.toml", "--out", "run")
+    run = ("run", "synthetic", *LEARNABLE, "--epochs", 4, "--trials", 10, "--calibration", "mine.toml", "--out", "run")
     code, _, err = cli(*run)
     assert code == 0, err
     monkeypatch.chdir("/")

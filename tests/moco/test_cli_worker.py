@@ -20,8 +20,8 @@ from studies import list_studies
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = (
-    *("train", "synthetic", "--set", "n_rows=800", "--set", "n_fields=3", "--set", "max_cardinality=12"),
-    *("--check", "0", "--epochs", "1", "--space", "nasrec-small"),
+    *("train", "synthetic", "--set", "n_rows=3000", "--set", "n_fields=3", "--set", "max_cardinality=12"),
+    *("--check", "0", "--epochs", "4", "--space", "nasrec-small"),
 )
 N_TRIALS = 12
 OPTIONS = ("--population", "4", "--trials", str(N_TRIALS), "--max-area-mm2", "1000", "--name", "together")
