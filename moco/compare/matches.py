@@ -101,15 +101,15 @@ class Candidates:
         """Useful designs of a joint search, by score."""
         trials = joint.trials.select(joint.useful)
         others, logloss = _on_other_chips(joint, trials)
+        on_other_chips = None
+        if len(others) > 0:
+            columns = _columns(joint.codesign, others, calibrations)
+            on_other_chips = cls(keys=joint.codesign.space.keys(others), logloss=logloss, columns=columns)
         return cls(
             keys=trials.keys,
             logloss=trials.values[:, 0],
             columns=_columns(joint.codesign, trials.genomes, calibrations),
-            on_other_chips=cls(
-                keys=joint.codesign.space.keys(others),
-                logloss=logloss,
-                columns=_columns(joint.codesign, others, calibrations),
-            ),
+            on_other_chips=on_other_chips,
         )
 
 
@@ -130,23 +130,25 @@ def _on_other_chips(joint: Found, trials: Trials) -> tuple[Genomes, NDArray[np.f
     Log losses are those of the designs, (B,): the chips lose nothing either.
     """
     codesign, space = joint.codesign, joint.codesign.space
+
+    def costs_of(genomes: Genomes) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.float64]]]:
+        costs = design_costs(codesign.data, space, genomes, codesign.calibration, codesign.cardinalities)
+        return loses_nothing(costs.configs, costs.adc_shortfall_bits), columns_of(costs.estimate)
+
     front = trials.select(is_non_dominated(trials.values))
+    front = front.select(costs_of(front.genomes)[0])
     found: list[Genomes] = [front.genomes[:0]]
-    logloss: list[float] = []
     with progress_bar("smaller chips", "designs") as bar:
-        for place, (genome, values) in enumerate(zip(front.genomes, front.values, strict=True)):
+        for place, genome in enumerate(front.genomes):
             tried = np.repeat(genome[None], 1 + N_CHIPS, axis=0)
             tried[1:, space.n_network_blocks :] = space.hardware.sample(np.random.default_rng(place), N_CHIPS)
             tried = space.canonical(tried)
-            costs = design_costs(codesign.data, space, tried, codesign.calibration, codesign.cardinalities)
-            is_lossless = loses_nothing(costs.configs, costs.adc_shortfall_bits)
-            if is_lossless[0]:
-                columns = columns_of(costs.estimate)
-                for figure, is_worse in (("area_mm2", 1.0), ("inferences_per_s_w", -1.0)):
-                    found.append(tried[[np.where(is_lossless, is_worse * columns[figure], np.inf).argmin()]])
-                    logloss.append(float(values[0]))
+            is_lossless, columns = costs_of(tried)
+            smallest = np.where(is_lossless, columns["area_mm2"], np.inf).argmin()
+            most_efficient = np.where(is_lossless, columns["inferences_per_s_w"], -np.inf).argmax()
+            found.append(tried[[smallest, most_efficient]])
             bar.update(place + 1, len(front))
-    return np.concatenate(found), np.array(logloss)
+    return np.concatenate(found), np.repeat(front.values[:, 0], 2)
 
 
 def matched(

@@ -92,6 +92,16 @@ def test_the_smallest_chip_for_a_network_counts_among_the_largest_gains(
     assert match.key in candidates.keys  # what was searched, whatever other chips cost
 
 
+def test_where_every_chip_loses_something_there_are_no_others(
+    joint: Found, calibrations: dict[str, Calibration], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moco.compare.matches.loses_nothing", lambda _, shortfall: np.zeros(len(shortfall), dtype=bool))
+    assert Candidates.of_search(joint, calibrations).on_other_chips is None
+    best = joint.designs(joint.useful[:1])[0]
+    (match,) = against_search(NAIVE, joint, {"itself": best}, calibrations, seed=0)
+    assert match.largest["isaac32"]["energy_pj"] >= 1 - 1e-9
+
+
 def test_a_reference_that_nothing_matches_is_said_so(joint: Found, calibrations: dict[str, Calibration]) -> None:
     best = joint.designs(joint.useful[:1])[0]
     matches = against_search(NAIVE, joint, {"perfect": replace(best, logloss=0.0)}, calibrations, seed=0)
