@@ -97,8 +97,17 @@ class Candidates:
         )
 
     @classmethod
-    def of_search(cls, joint: Found, calibrations: Mapping[str, Calibration]) -> Candidates:
-        """Useful designs of a joint search, by score."""
+    def of_search(cls, joint: Found, calibrations: Mapping[str, Calibration], seed: int) -> Candidates:
+        """Useful designs of the joint search with a seed, by score.
+
+        Raises:
+            ValueError: It found no design of use.
+        """
+        if len(joint.useful) == 0:
+            raise ValueError(
+                f"no design of the joint search with seed {seed} keeps its caps and predicts better than the mean "
+                "label: search longer, or raise the caps"
+            )
         trials = joint.trials.select(joint.useful)
         others, logloss = _on_other_chips(joint, trials)
         on_other_chips = None
@@ -214,19 +223,13 @@ def against_baselines(
 
 
 def against_search(
-    against: str, joint: Found, references: Mapping[str, Design], calibrations: Mapping[str, Calibration], seed: int
+    against: str,
+    candidates: Candidates,
+    references: Mapping[str, Design],
+    calibrations: Mapping[str, Calibration],
+    seed: int,
 ) -> list[Match]:
-    """Designs of the joint search against references of another, by their scores.
-
-    Raises:
-        ValueError: The joint search found no design of use.
-    """
-    if len(joint.useful) == 0:
-        raise ValueError(
-            f"no design of the joint search with seed {seed} keeps its caps and predicts better than the mean label: "
-            "search longer, or raise the caps"
-        )
-    candidates = Candidates.of_search(joint, calibrations)
+    """Designs of the joint search against references of another, by their scores."""
     return [
         matched(
             against,

@@ -14,6 +14,7 @@ from moco.compare.judge import Judge, Plan
 from moco.compare.matches import (
     NAIVE,
     TWO_STEPS,
+    Candidates,
     Match,
     against_search,
     naive_references,
@@ -129,9 +130,10 @@ def _of_seed(
     first, whole = architecture_search(judge, plan, run.space, networks)
     chips = chip_search(judge, plan, run.space, first)
     ways = {JOINT: (joint,), TWO_STEPS: (first, chips), NAIVE: (whole,)}
+    candidates = Candidates.of_search(joint, settings.calibrations, plan.seed)
     matches = []
     for against, references in ((NAIVE, naive_references(whole)), (TWO_STEPS, two_step_references(chips))):
-        matches += against_search(against, joint, references, settings.calibrations, plan.seed)
+        matches += against_search(against, candidates, references, settings.calibrations, plan.seed)
         if settings.n_retrained > 0 and designs and references and plan.seed == run.settings.seed:
             matches += against_retrained(
                 against, references, designs, run, plan, settings.calibrations, settings.n_retrained, settings.n_jobs
