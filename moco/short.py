@@ -17,10 +17,8 @@ LEAST_STEPS = 64
 """Of a short training: where it has few rows it takes them in smaller batches."""
 
 SHARE = 0.25
-"""Of the time of training to the end, for short trainings, as rows tell it."""
-
-MOST_TRIED = 8
-"""For each that is trained to the end: small batches take longer than their rows tell."""
+"""Of the steps of one training to the end, for the short trainings before it: a step takes about as long in small
+batches as in large ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +37,17 @@ class ShortTraining:
 
 
 def short_training(final: FinalSettings, n_rows: int) -> ShortTraining | None:
-    """The short training for a log of n train rows; None where a whole one takes a single pass.
+    """The short training for a log of n train rows; None where a whole one is a single pass, or no longer than a few.
 
     One pass over 200,000 rows, or over a quarter of them, from the supernet's weights, at twice the rate of the final
     training for batches of its size and at the root of that for smaller ones: from scratch so few rows teach too little
     (BENCHMARKS.md, rank fidelity).
     """
-    if final.epochs == 1:
-        return None
     n_short = max(1, min(N_ROWS, int(ROWS_SHARE * n_rows)))
-    n_tried = min(MOST_TRIED, round(SHARE * final.epochs * n_rows / n_short))
     batch_size = min(final.batch_size, 2 ** int(math.log2(max(1.0, n_short / LEAST_STEPS))))
+    n_steps = final.epochs * math.ceil(n_rows / final.batch_size)
+    n_tried = round(SHARE * n_steps / math.ceil(n_short / batch_size))
+    if final.epochs == 1 or n_tried < 2:
+        return None
     learning_rate = 2 * final.learning_rate * math.sqrt(batch_size / final.batch_size)
     return ShortTraining(replace(final, epochs=1, batch_size=batch_size, learning_rate=learning_rate), n_short, n_tried)

@@ -42,18 +42,17 @@ def test_few_rows_in_one_pass_and_small_batches_where_there_are_few() -> None:
     expected = replace(MOVIELENS.final, epochs=1, batch_size=256)  # 78 steps; twice the rate, by the root of a quarter
     assert replace(small.settings, learning_rate=expected.learning_rate) == expected
     assert small.settings.learning_rate == pytest.approx(expected.learning_rate)
-    assert (small.n_rows, small.n_tried) == (20_000, 8)
+    assert (small.n_rows, small.n_tried) == (20_000, 4)  # 79 steps of 1,264
     medium = short_training(final := medium_recipe(800_000).final, 800_000)
     assert medium is not None
     assert (medium.settings.epochs, medium.settings.learning_rate) == (1, 2 * final.learning_rate)
-    assert (medium.settings.batch_size, medium.n_rows, medium.n_tried) == (1024, 200_000, 8)  # 32 of them take as long
-    few = short_training(final, 10)
+    assert (medium.settings.batch_size, medium.n_rows, medium.n_tried) == (1024, 200_000, 8)  # 196 steps of 6,256
+    few = short_training(replace(final, epochs=32, batch_size=4), 100)
     assert few is not None
-    assert (few.settings.batch_size, few.n_rows, few.n_tried) == (1, 2, 8)
+    assert (few.settings.batch_size, few.n_rows, few.n_tried) == (1, 25, 8)  # 25 steps of 800
+    assert short_training(final, 10) is None  # 2 steps of 8
+    assert short_training(replace(final, epochs=2), 100_000) is None  # 98 steps of 196
     assert short_training(replace(final, epochs=1), 10**6) is None
-    two = short_training(replace(final, epochs=2), 100_000)
-    assert two is not None
-    assert two.n_tried == 2
     assert short_training(replace(final, epochs=1), 10**7) is None
 
 
@@ -98,6 +97,7 @@ def test_a_run_within_hours_tries_designs_shortly_from_its_supernet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("moco.recipes.SOME_ROWS", 1000)
+    monkeypatch.setattr("moco.short.LEAST_STEPS", 2)  # 64 would take longer than training to the end
     options = {"n_rows": 3000, "n_fields": 4, "max_cardinality": 20}
     settings = RunSettings(dataset="synthetic", options=options)
     assert Run(tmp_path, settings, keep=False).finals.short is None  # there is no supernet yet
