@@ -21,6 +21,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -29,9 +30,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from moco.batch_costs import design_costs
 from moco.better_chips import BetterChips
-from moco.budget import Budget
+from moco.budget import TEACHER_SHARE, Budget
 from moco.chosen import FromScratch, read_from_scratch, train_chosen, valid_logloss
 from moco.codesign import CodesignStudy, objectives
+from moco.data import CtrDataset
 from moco.design import Design
 from moco.known import known_designs
 from moco.look_ahead import LookAhead
@@ -40,6 +42,7 @@ from moco.run_settings import RunSettings, SearchSettings
 from moco.runs import Run
 from moco.spread import log_macs
 from moco.stages import run
+from moco.teacher import affordable_teachers
 from pimmodel import PimConfig, find_calibration
 from pimmodel.numerics import required_adc_bits
 from spaces import ArchitectureBatch, CodesignSpace, Genomes
@@ -83,7 +86,7 @@ class MacsOracle:
 def lossless_random(this: Run, rng: np.random.Generator, n: int) -> Genomes:
     """(n, P) random networks, each on the cheapest of N_CHIPS random chips whose ADC loses nothing."""
     space = this.space
-    found = []
+    found: list[Genomes] = []
     while len(found) < n:
         genomes = space.sample(rng, N_CHIPS)
         genomes[:, : len(space.network.blocks)] = genomes[0, : len(space.network.blocks)]
@@ -129,6 +132,10 @@ def spend(way: str, settings: RunSettings, folder: Path, hours: float) -> None:
         study = run(folder, settings, SearchSettings(), hours=hours)
         designs = study.designs(study.study.trials())
     else:
+        this = Run(folder, settings, keep=False)
+        if this.n_teachers > 0:
+            n_teachers = affordable_teachers(cast(CtrDataset, this.whole_data), TEACHER_SHARE * hours * 3600)
+            settings = replace(settings, n_teachers=min(this.n_teachers, n_teachers))
         this = Run(folder, settings)
         budget = Budget(hours, json.loads(_text(folder / "seconds.json", "{}")))
         if way == "MACs":
@@ -148,6 +155,7 @@ def train_random(this: Run, budget: Budget, folder: Path, seed: int) -> list[Des
     rng = np.random.default_rng((seed, 99))
     designs: list[Design] = []
     longest_s = 0.0
+    _ = this.lessons  # a teacher's time is not that of a design
     while budget.left_s > longest_s:
         started_s = time.monotonic()
         some = designs_of(this, lossless_random(this, rng, 2))
