@@ -35,6 +35,9 @@ class Figures:
     inferences_per_s_w: float
 
 
+COSTS = ("energy_pj", "latency_ns", "throughput_per_s", "area_mm2", "inferences_per_s_w")
+"""What a chip costs; multiply-accumulates are what it is for."""
+
 MORE_IS_BETTER = ("throughput_per_s", "inferences_per_s_w")
 
 

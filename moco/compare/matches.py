@@ -8,26 +8,38 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from moco.batch_costs import design_costs, loses_nothing
+from moco.batch_costs import design_costs
 from moco.codesign import CodesignStudy
 from moco.compare.accuracy import Trained
-from moco.compare.figures import Contender, Figures, columns_of, figures, figures_by_calibration, gains, gains_of
+from moco.compare.figures import COSTS, Contender, Figures, columns_of, figures, figures_by_calibration, gains, gains_of
+from moco.compare.other_chips import SINGLE_GOALS, OtherChips
 from moco.compare.searches import Found, network_front
 from moco.design import Design
-from moco.progress import progress_bar
 from pimmodel import Calibration
 from spaces import Genomes
-from studies import Trials, is_non_dominated, knee
+from studies import is_non_dominated, knee
 
 HAND_MADE, NAIVE, TWO_STEPS = "baselines on ISAAC", "naive mapping", "architecture first, chip second"
 """What co-design is compared with."""
 
-N_CHIPS = 4096
-"""Chips drawn for each network of a search's front. What a chip costs is computed, and on all that lose nothing a
-network scores alike: the smallest of them makes as good a design as the one that the search took for its energy."""
-
 BY_TEST, BY_SCORE = "test", "score"
 """What log losses are compared: on test rows and the chips of both, where both are retrained; else both scores."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balanced:
+    """One design that is better in all that a chip costs: of those no less accurate than a reference the one whose
+    least gain is largest, by the calibration of the search.
+
+    Attributes:
+        key: Of the design.
+        logloss: Likewise.
+        gains: How many times better it is, by calibration and figure.
+    """
+
+    key: str
+    logloss: float
+    gains: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +59,7 @@ class Match:
         gains: How many times better the design is, by calibration and figure.
         largest: The largest gain of all designs no less accurate than the reference, each figure by its own design; on
             other chips that lose nothing too, where designs are compared by score.
+        balanced: The one that is better in everything, on a chip sought for that; None where none is as accurate.
     """
 
     against: str
@@ -60,6 +73,7 @@ class Match:
     of_design: Mapping[str, Figures]
     gains: Mapping[str, Mapping[str, float]]
     largest: Mapping[str, Mapping[str, float]]
+    balanced: Balanced | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,18 +84,57 @@ class Candidates:
         keys: Of n >= 1 designs.
         logloss: (n,).
         columns: By calibration, the one of the search first, and by name in `Figures`: (n,) figures.
-        on_other_chips: Their networks on chips that no search evaluated, which only say what gains there are.
+        on_other_chips: Their networks on chips that no search evaluated, the best by `SINGLE_GOALS`, which only say
+            what gains there are.
+        chips: Where others come from.
     """
 
     keys: Sequence[str]
     logloss: NDArray[np.float64]
     columns: Mapping[str, Mapping[str, NDArray[np.float64]]]
     on_other_chips: Candidates | None = None
+    chips: OtherChips | None = None
 
     def gains_of(self, name: str, reference: Figures, logloss: float) -> dict[str, NDArray[np.float64]]:
         """By figure: the gains of all that is no less accurate, under the calibration of this name."""
         good = self.logloss <= logloss
         return gains_of({figure: values[good] for figure, values in self.columns[name].items()}, reference)
+
+    def joined(self, others: Candidates | None) -> Candidates:
+        """These, then others."""
+        if others is None:
+            return self
+        columns = {
+            name: {figure: np.concatenate([values, others.columns[name][figure]]) for figure, values in mine.items()}
+            for name, mine in self.columns.items()
+        }
+        logloss = np.concatenate([self.logloss, others.logloss])
+        return Candidates(keys=[*self.keys, *others.keys], logloss=logloss, columns=columns)
+
+    def balanced(
+        self, reference: Mapping[str, Figures], logloss: float, calibrations: Mapping[str, Calibration]
+    ) -> Balanced:
+        """The design of `Balanced`; arguments are the reference's figures by calibration, and its log loss."""
+        searched = next(iter(calibrations))
+
+        def negated_least(columns: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+            gains = gains_of(columns, reference[searched])
+            least: NDArray[np.float64] = np.stack([gains[figure] for figure in COSTS]).min(axis=0)
+            return -least
+
+        every = self.joined(self.on_other_chips)
+        if self.chips is not None:
+            found = self.chips.best([negated_least], [calibrations[searched]], logloss)
+            every = every.joined(_of_genomes(self.chips.codesign, *found, calibrations))
+        good = np.flatnonzero(every.logloss <= logloss)
+        row = int(good[negated_least(every.columns[searched])[good].argmin()])
+        of_row = {name: {it: values[[row]] for it, values in one.items()} for name, one in every.columns.items()}
+        gains = {name: gains_of(one, reference[name]) for name, one in of_row.items()}
+        return Balanced(
+            key=every.keys[row],
+            logloss=float(every.logloss[row]),
+            gains={name: {figure: float(values[0]) for figure, values in one.items()} for name, one in gains.items()},
+        )
 
     @classmethod
     def of_trained(cls, designs: Sequence[Trained], calibrations: Mapping[str, Calibration]) -> Candidates:
@@ -109,17 +162,25 @@ class Candidates:
                 "label: search longer, or raise the caps"
             )
         trials = joint.trials.select(joint.useful)
-        others, logloss = _on_other_chips(joint, trials)
-        on_other_chips = None
-        if len(others) > 0:
-            columns = _columns(joint.codesign, others, calibrations)
-            on_other_chips = cls(keys=joint.codesign.space.keys(others), logloss=logloss, columns=columns)
+        chips = OtherChips.of(joint.codesign, trials)
+        others = chips.best(SINGLE_GOALS, list(calibrations.values()))
         return cls(
             keys=trials.keys,
             logloss=trials.values[:, 0],
             columns=_columns(joint.codesign, trials.genomes, calibrations),
-            on_other_chips=on_other_chips,
+            on_other_chips=_of_genomes(joint.codesign, *others, calibrations),
+            chips=chips,
         )
+
+
+def _of_genomes(
+    codesign: CodesignStudy, genomes: Genomes, logloss: NDArray[np.float64], calibrations: Mapping[str, Calibration]
+) -> Candidates | None:
+    """(B, P) genomes of (B,) log losses; None where there are none."""
+    if len(genomes) == 0:
+        return None
+    columns = _columns(codesign, genomes, calibrations)
+    return Candidates(keys=codesign.space.keys(genomes), logloss=logloss, columns=columns)
 
 
 def _columns(
@@ -131,33 +192,6 @@ def _columns(
         for name, calibration in calibrations.items()
     }
     return {name: columns_of(one.estimate) for name, one in costs.items()}
-
-
-def _on_other_chips(joint: Found, trials: Trials) -> tuple[Genomes, NDArray[np.float64]]:
-    """(B, P) designs of a front that lose nothing, on the smallest and the most efficient of many chips; their losses.
-
-    Log losses are those of the designs, (B,): the chips lose nothing either.
-    """
-    codesign, space = joint.codesign, joint.codesign.space
-
-    def costs_of(genomes: Genomes) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.float64]]]:
-        costs = design_costs(codesign.data, space, genomes, codesign.calibration, codesign.cardinalities)
-        return loses_nothing(costs.configs, costs.adc_shortfall_bits), columns_of(costs.estimate)
-
-    front = trials.select(is_non_dominated(trials.values))
-    front = front.select(costs_of(front.genomes)[0])
-    found: list[Genomes] = [front.genomes[:0]]
-    with progress_bar("smaller chips", "designs") as bar:
-        for place, genome in enumerate(front.genomes):
-            tried = np.repeat(genome[None], 1 + N_CHIPS, axis=0)
-            tried[1:, space.n_network_blocks :] = space.hardware.sample(np.random.default_rng(place), N_CHIPS)
-            tried = space.canonical(tried)
-            is_lossless, columns = costs_of(tried)
-            smallest = np.where(is_lossless, columns["area_mm2"], np.inf).argmin()
-            most_efficient = np.where(is_lossless, columns["inferences_per_s_w"], -np.inf).argmax()
-            found.append(tried[[smallest, most_efficient]])
-            bar.update(place + 1, len(front))
-    return np.concatenate(found), np.repeat(front.values[:, 0], 2)
 
 
 def matched(
@@ -181,19 +215,16 @@ def matched(
     """
     good = np.flatnonzero(candidates.logloss <= reference_logloss)
     of_reference = figures_by_calibration(contender, calibrations)
-    row, of_design, largest = int(candidates.logloss.argmin()), {}, {}
+    row, of_design, largest, balanced = int(candidates.logloss.argmin()), {}, {}, None
     if len(good) > 0:
         row = int(good[candidates.columns[next(iter(calibrations))]["energy_pj"][good].argmin()])
         for name, columns in candidates.columns.items():
             of_design[name] = Figures(**{figure: float(values[row]) for figure, values in columns.items()})
-            all_gains = [
-                some.gains_of(name, of_reference[name], reference_logloss)
-                for some in (candidates, candidates.on_other_chips)
-                if some is not None
-            ]
-            largest[name] = {
-                figure: max(float(some[figure].max(initial=0.0)) for some in all_gains) for figure in columns
-            }
+        every = candidates.joined(candidates.on_other_chips)
+        for name, one in of_reference.items():
+            all_gains = every.gains_of(name, one, reference_logloss)
+            largest[name] = {figure: float(values.max()) for figure, values in all_gains.items()}
+        balanced = candidates.balanced(of_reference, reference_logloss, calibrations)
     return Match(
         against=against,
         reference=reference,
@@ -206,6 +237,7 @@ def matched(
         of_design=of_design,
         gains={name: gains(one, of_reference[name]) for name, one in of_design.items()},
         largest=largest,
+        balanced=balanced,
     )
 
 

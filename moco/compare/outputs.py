@@ -85,7 +85,12 @@ def _csv_rows(comparison: Comparison) -> Iterator[list[object]]:
     for match in comparison.matches:
         design, against = match.key or "", f"{match.against}: {match.reference}"
         about = [design, against, "" if match.seed is None else str(match.seed)]
-        for part, by_calibration in (("ratio", match.gains), ("largest ratio", match.largest)):
+        balanced = {} if match.balanced is None else match.balanced.gains
+        for part, by_calibration in (
+            ("ratio", match.gains),
+            ("largest ratio", match.largest),
+            ("balanced ratio", balanced),
+        ):
             for calibration, gains in by_calibration.items():
                 for figure, value in gains.items():
                     yield [part, *about, calibration, figure, _known(value)]

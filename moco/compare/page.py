@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -127,7 +127,9 @@ def _ratios(against: str, matches: Sequence[Match]) -> Table:
         "Ratios say how many times better the co-design is: 2 is half the energy, latency, area or work, or twice the "
         "rate. Throughput is that of the full pipeline; power efficiency is inferences per second and watt at it.",
         "In brackets, where it is larger: the largest gain of any design no less accurate, each figure by its own; of "
-        "designs judged by score on the best of many chips too, where those lose nothing.",
+        "designs judged by score on the best chips for their networks too, where those lose nothing.",
+        "Balanced: one design alone, on a chip sought for that, whose least gain over all that a chip costs is largest "
+        "by the calibration of the search; in brackets, where it is less, the least gain under any.",
     ]
     judged = {match.judged_by for match in matches}
     notes += [sentence for kind, sentence in _JUDGED.items() if kind in judged]
@@ -150,6 +152,16 @@ def _ratio_rows(match: Match) -> Iterator[list[str]]:
         words = [*reference, match.key[:8], f"{match.logloss:.4f}"] if place == 0 else [""] * 5
         largest = match.largest[calibration]
         yield [*words, calibration, *(_both(gains[figure], largest[figure]) for figure in FIGURE_WORDS)]
+    if (one := match.balanced) is not None:
+        searched, *_ = one.gains
+        yield ["", "", "", one.key[:8], f"{one.logloss:.4f}", f"{searched}, balanced", *_balanced(one.gains)]
+
+
+def _balanced(gains: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """By figure: the gain by the calibration of the search, in brackets the least of all where that is less."""
+    for figure in FIGURE_WORDS:
+        gain, least = next(iter(gains.values()))[figure], min(one[figure] for one in gains.values())
+        yield _both(gain, least)
 
 
 def _volumes(comparison: Comparison) -> Table:
@@ -249,9 +261,9 @@ def _span(match: Match, figure: str) -> str:
     return f"{times(values[0])} ({times(min(values))} to {times(max(values))}); {times(largest)}"
 
 
-def _both(gain: float, largest: float) -> str:
-    """The gain of one design, and the largest of all where that is another figure."""
-    return times(gain) if times(gain) == times(largest) else f"{times(gain)} ({times(largest)})"
+def _both(gain: float, other: float) -> str:
+    """A gain, and another in brackets where that is another figure."""
+    return times(gain) if times(gain) == times(other) else f"{times(gain)} ({times(other)})"
 
 
 def times(gain: float) -> str:

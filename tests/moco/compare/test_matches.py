@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from moco.codesign import CodesignStudy
 from moco.compare.comparison import Comparison
-from moco.compare.figures import Contender, every_calibration, figures, gains
+from moco.compare.figures import COSTS, Contender, every_calibration, figures, gains
 from moco.compare.matches import (
     BY_TEST,
     HAND_MADE,
@@ -104,10 +104,50 @@ def test_the_smallest_chip_for_a_network_counts_among_the_largest_gains(
     assert match.key in candidates.keys  # what was searched, whatever other chips cost
 
 
+def test_the_balanced_design_is_better_in_everything_than_any_other_of_the_search(
+    joint: Found, calibrations: dict[str, Calibration]
+) -> None:
+    candidates = Candidates.of_search(joint, calibrations, seed=0)
+    some = joint.designs(joint.useful)
+    middle = sorted(some, key=lambda design: design.logloss)[len(some) // 2]
+    (match,) = against_search(NAIVE, candidates, {"middle": middle}, calibrations, seed=0)
+    found = match.balanced
+    assert found is not None
+    assert found.logloss <= middle.logloss
+    assert list(found.gains) == list(calibrations)
+    least = min(found.gains["isaac32"][figure] for figure in COSTS)
+    assert least >= 1 - 1e-9  # the reference is one of them
+    good = (figures(Contender.of_design(one), "isaac32") for one in some if one.logloss <= middle.logloss)
+    for one in good:
+        of_one = gains(one, match.of_reference["isaac32"])
+        assert min(of_one[figure] for figure in COSTS) <= least + 1e-9
+
+
+def test_trained_designs_are_balanced_among_themselves(joint: Found, calibrations: dict[str, Calibration]) -> None:
+    reference = Contender.of_design(joint.designs(joint.useful[:1])[0])
+    of_reference = {name: figures(reference, one) for name, one in calibrations.items()}
+    columns = {
+        name: {figure: value * np.array([1.0, 0.25, 0.5]) for figure, value in asdict(one).items()}
+        for name, one in of_reference.items()
+    }
+    for name in columns:  # the second takes a quarter of everything, at a quarter of the rate; the third half
+        columns[name]["throughput_per_s"] = of_reference[name].throughput_per_s * np.array([1.0, 0.25, 1.5])
+        columns[name]["inferences_per_s_w"] = of_reference[name].inferences_per_s_w * np.array([1.0, 4.0, 2.0])
+    candidates = Candidates(keys=["a", "b", "c"], logloss=np.array([0.4, 0.4, 0.5]), columns=columns)
+    best = candidates.balanced(of_reference, 0.5, calibrations)
+    assert (best.key, best.logloss) == ("c", 0.5)
+    assert best.gains["mnsim"] == pytest.approx(
+        {"macs": 2, "energy_pj": 2, "latency_ns": 2, "throughput_per_s": 1.5, "area_mm2": 2, "inferences_per_s_w": 2}
+    )
+    assert candidates.balanced(of_reference, 0.45, calibrations).key == "a"
+
+
 def test_where_every_chip_loses_something_there_are_no_others(
     joint: Found, calibrations: dict[str, Calibration], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("moco.compare.matches.loses_nothing", lambda _, shortfall: np.zeros(len(shortfall), dtype=bool))
+    monkeypatch.setattr(
+        "moco.compare.other_chips.loses_nothing", lambda _, shortfall: np.zeros(len(shortfall), dtype=bool)
+    )
     assert Candidates.of_search(joint, calibrations, seed=0).on_other_chips is None
     best = joint.designs(joint.useful[:1])[0]
     (match,) = against_search(
