@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +13,7 @@ from moco.supernet import TrainProgress, train_supernet
 from spaces import CodesignSpace
 
 SUPERNET_SHARE, TRUTH_SHARE, SEARCH_SHARE = 0.35, 0.1, 0.15
-"""Of the whole budget, at most; what one stage leaves goes to those after it. The rest is for training from scratch."""
+"""Of the whole budget, at most; the rest, and what these stages leave, is for training from scratch."""
 
 TEACHER_SHARE = 0.1
 """Of the whole budget, at most, for a teacher, whose time is taken from what it teaches."""
@@ -59,8 +59,14 @@ class Budget:
 
     @property
     def truth_left_s(self) -> float:
-        """Seconds left for teacher, supernet and networks that correct it; below 0 once they are over."""
+        """Seconds left for teacher, supernet and networks that correct it together; below 0 once they are over."""
         return self.left_s - (1 - self.teacher_share - SUPERNET_SHARE - TRUTH_SHARE) * self.total_s
+
+    def truth_countdown(self) -> Callable[[], float]:
+        """Says how many seconds networks that correct the supernet have left, once it is trained: now begins their
+        share, and what the supernet left of its own goes to trainings of designs that promise more."""
+        end_s = time.monotonic() + TRUTH_SHARE * self.total_s
+        return lambda: min(self.truth_left_s, end_s - time.monotonic())
 
     @property
     def is_search_over(self) -> bool:

@@ -207,6 +207,8 @@ class Run:
         )
         with self._meanwhile(train):
             supernet = self.supernet
+        if budget is not None:
+            train = partial(train, seconds_left=budget.truth_countdown())
         with timed(self.folder, "rank fidelity"), progress_bar("checking ranks", "trainings") as bar:
             truth = train(progress=bar.update)
             if len(truth.useful(self.data).genomes) < LEAST_NETWORKS:

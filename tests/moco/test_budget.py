@@ -22,6 +22,8 @@ def test_a_budget_counts_what_was_spent_before() -> None:
     assert not Budget(0.1, {"supernet": 220.0}, teacher_share=0.1).is_search_over  # 30 % are 108 s
     assert not Budget(0.1, {"supernet": 170.0}).is_search_over  # 40 % are 144 s
     assert Budget(0.1, {"supernet": 220.0}).is_search_over
+    assert 35 < Budget(0.1).truth_countdown()() <= 36  # a tenth from now on
+    assert 7 < Budget(0.1, {"supernet": 154.0}).truth_countdown()() <= 8  # less where the supernet took all of its own
     with pytest.raises(ValueError, match="hours must be above 0, got 0"):
         Budget(0)
 
