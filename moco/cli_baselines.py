@@ -30,6 +30,14 @@ Tune = Annotated[
         "0 keeps its recipe.",
     ),
 ]
+Teacher = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Hand-made networks, trained first, that soften the labels which baselines learn from, as 'moco retrain' "
+        "has them; results stand beside those from labels alone.",
+    ),
+]
 CalibrationName = Annotated[
     str, typer.Option("--calibration", help="Of the hardware model: a name of 'moco calibrations' or a file.")
 ]
@@ -45,6 +53,7 @@ def baselines(
     seeds: Seeds = 3,
     epochs: Epochs = None,
     tune: Tune = 0,
+    teacher: Teacher = 0,
     calibration: CalibrationName = "isaac32",
     label: Label = None,
     categorical: Categorical = None,
@@ -60,16 +69,18 @@ def baselines(
     public benchmark BARS where it has some for the data set. Scores are on test rows, mean and deviation over seeds; on
     chip with 8-bit weights, activations and tables.
 
-    Writes baselines.json and baselines.csv into the folder, and with --tune a tuning-NAME.db for each. Run again, it
-    goes on where it stopped.
+    Writes baselines.json and baselines.csv into the folder, and with --tune a tuning-NAME.db for each; prints all that
+    the folder has. Run again, it goes on where it stopped.
     """
     from moco.baselines.catalogue import HAND_MADE
+    from moco.baselines.results import read_results
     from moco.baselines.table import baseline_rows, baselines_csv, baselines_text
     from moco.baselines.train import recipes_of, train_baselines
     from moco.baselines.tuned import tuned_recipes
     from moco.data import TableSchema, load_dataset
     from moco.files import write_text_whole
     from moco.progress import progress_bar
+    from moco.teacher import FOLDER, taught
     from pimmodel import find_calibration
 
     constants = find_calibration(calibration)
@@ -79,13 +90,17 @@ def baselines(
     data = load_dataset(dataset, path, seed=seed, **given)
     folder = Path("runs") / dataset if out is None else out
     recipes = recipes_of(data, only or HAND_MADE, epochs=epochs)
+    lessons, tunings = data, folder
+    if teacher:
+        tunings = folder / "taught"
+        with progress_bar("teacher", "networks") as bar:
+            lessons = taught(data, teacher, folder / FOLDER, n_jobs=jobs, progress=bar.update)
     if tune:
         with progress_bar("tuning", "trainings") as bar:
-            recipes = tuned_recipes(data, recipes, tune, folder, n_jobs=jobs, progress=bar.update)
+            recipes = tuned_recipes(lessons, recipes, tune, tunings, n_jobs=jobs, progress=bar.update)
+    file = folder / "baselines.json"
     with progress_bar("baselines", "trainings") as bar:
-        results = train_baselines(
-            data, recipes, folder / "baselines.json", seeds=range(seeds), n_jobs=jobs, progress=bar.update
-        )
-    rows = baseline_rows(results, data, constants)
+        train_baselines(data, recipes, file, seeds=range(seeds), lessons=lessons, n_jobs=jobs, progress=bar.update)
+    rows = baseline_rows(read_results(file, data), data, constants)
     write_text_whole(folder / "baselines.csv", baselines_csv(rows))
     typer.echo(baselines_text(rows))

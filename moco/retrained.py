@@ -20,7 +20,7 @@ from moco.contributions import contributions
 from moco.data import ClickLog
 from moco.design import Design
 from moco.retrain import EXACT_ROWS, train_from_scratch
-from moco.settings import FinalSettings
+from moco.settings import TAUGHT, FinalSettings
 from moco.shares import Shares, share_writer
 from moco.supernet import TrainedSupernet
 from moco.supernet.checkpoint import CheckpointError, read_tensors, weights_digest, write_tensors
@@ -33,9 +33,6 @@ from moco.supernet.rows import rows_on
 SCRATCH, SUPERNET = "scratch", "supernet"
 STARTS = (SCRATCH, SUPERNET)
 """Where first weights come from: drawn anew, or the design's share of the supernet's."""
-
-TAUGHT = ", taught"
-"""Follows the start of a training whose train labels a teacher softened; see `moco.teacher`."""
 
 FOLDER = "retrained"
 """Of a run's folder."""

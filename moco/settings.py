@@ -15,6 +15,9 @@ PRECISIONS = ("float32", "bfloat16")
 
 MONITORS = ("logloss", "auc")
 
+TAUGHT = ", taught"
+"""Follows the name of a training whose train labels a teacher softened; see `moco.teacher`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopSettings:

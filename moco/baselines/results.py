@@ -10,6 +10,7 @@ from pathlib import Path
 
 from moco.data import ClickLog
 from moco.files import write_text_whole
+from moco.settings import TAUGHT
 
 FORMAT = "moco baselines 1"
 
@@ -27,6 +28,8 @@ class BaselineResult:
         chip_valid_logloss: On ISAAC's chip with 8-bit weights, by the moment model; likewise the others.
         seconds: Of training, with the scores after each round; of the last part where it was interrupted.
         rows_per_s: Train rows over those seconds.
+        lessons: Digest of the log whose softened labels it learned from (`moco.teacher`); empty where it learned from
+            the labels of the data.
     """
 
     name: str
@@ -43,6 +46,12 @@ class BaselineResult:
     chip_test_auc: float
     seconds: float
     rows_per_s: float
+    lessons: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its name, and whether it was taught."""
+        return self.name + TAUGHT * bool(self.lessons)
 
 
 def read_results(file: Path, data: ClickLog) -> list[BaselineResult]:

@@ -24,7 +24,7 @@ class BaselineRow:
     """One baseline over its seeds.
 
     Attributes:
-        name: Of the baseline.
+        name: Of the baseline, and whether it was taught.
         n_seeds: Seeds of training.
         test_auc: Mean over the seeds; likewise the other scores.
         test_auc_sd: Standard deviation over the seeds; NaN of one seed.
@@ -53,13 +53,14 @@ def baseline_rows(
     """One row for each baseline that has results, in their order."""
     rows = []
     is_frappe = data.name.lower().startswith("frappe_x1")
-    for name in dict.fromkeys(result.name for result in results):
-        mine = [result for result in results if result.name == name]
+    for label in dict.fromkeys(result.label for result in results):
+        mine = [result for result in results if result.label == label]
+        name = mine[0].name
         auc, logloss = ([getattr(one, figure) for one in mine] for figure in ("test_auc", "test_logloss"))
         network = baseline_recipe(name, data).network
         rows.append(
             BaselineRow(
-                name=name,
+                name=label,
                 n_seeds=len(mine),
                 test_auc=float(np.mean(auc)),
                 test_auc_sd=_deviation(auc),
@@ -67,7 +68,7 @@ def baseline_rows(
                 test_logloss_sd=_deviation(logloss),
                 chip_test_auc=float(np.mean([one.chip_test_auc for one in mine])),
                 chip_test_logloss=float(np.mean([one.chip_test_logloss for one in mine])),
-                published=BASELINES[name].frappe if is_frappe else None,
+                published=BASELINES[name].frappe if is_frappe and not mine[0].lessons else None,
                 rows_per_s=float(np.mean([one.rows_per_s for one in mine])),
                 costs=baseline_costs(network, len(data.dense), data.cardinalities, calibration=calibration),
             )

@@ -18,7 +18,7 @@ from moco.baselines.recipes import BaselineRecipe, baseline_recipe
 from moco.baselines.results import BaselineResult, file_name, read_results, write_results
 from moco.data import ClickLog
 from moco.retrain import TrainedNetwork, train_predictor
-from moco.settings import FinalSettings
+from moco.settings import TAUGHT, FinalSettings
 from moco.shares import Shares, share_writer
 from moco.supernet.loop import TrainProgress, threads
 from moco.supernet.metrics import Score
@@ -27,8 +27,6 @@ from moco.supernet.predictor import Predictor
 from moco.supernet.rows import rows_on
 from pimmodel import ISAAC, PimConfig
 
-Key = tuple[str, int]
-
 
 def train_baselines(
     data: ClickLog,
@@ -36,6 +34,7 @@ def train_baselines(
     file: Path | None = None,
     *,
     seeds: Sequence[int] = (0, 1, 2),
+    lessons: ClickLog | None = None,
     n_jobs: int | None = None,
     progress: Callable[[float, float], None] | None = None,
 ) -> list[BaselineResult]:
@@ -49,6 +48,8 @@ def train_baselines(
         recipes: By the baseline's name, as `recipes_of` gives them, or `tuned_recipes`.
         file: JSON file of results, made when it is not there; None keeps none.
         seeds: Of the trainings.
+        lessons: The log with the labels to learn from (`moco.teacher.taught`); the data itself when left out. Both
+            kinds of results fit into one file.
         n_jobs: Processes; by default one a core.
         progress: Called with the number of trained networks, begun ones in part, and of all.
 
@@ -58,30 +59,40 @@ def train_baselines(
     Raises:
         ValueError: The file holds something else, or results of other data or settings.
     """
+    learned, taught = (data, "") if lessons is None or lessons.digest == data.digest else (lessons, lessons.digest)
+    labels = {name: name + TAUGHT * bool(taught) for name in recipes}
     wanted = [(name, seed) for name in recipes for seed in dict.fromkeys(seeds)]
-    done = {(result.name, result.seed): result for result in (read_results(file, data) if file else [])}
+    done = {(result.label, result.seed): result for result in (read_results(file, data) if file else [])}
     for name, seed in wanted:
-        if (name, seed) in done and done[name, seed].recipe != recipes[name].digest:
+        found = done.get((labels[name], seed))
+        if found is not None and (found.recipe, found.lessons) != (recipes[name].digest, taught):
             raise ValueError(
-                f"{file} holds {name}, seed {seed}, trained with other settings: give another file, or those settings"
+                f"{file} holds {found.label}, seed {seed}, trained with other settings: give another file, or those "
+                "settings"
             )
-    missing = [key for key in wanted if key not in done]
+    missing = [(name, seed) for name, seed in wanted if (labels[name], seed) not in done]
+    n_kept = len(wanted) - len(missing)
     with Shares(len(wanted), progress) as shares:
-        shares.tell(len(wanted) - len(missing))
+        shares.tell(n_kept)
         tasks = Parallel(n_jobs=n_jobs or int(cpu_count()), return_as="generator_unordered")(
             delayed(_trained)(
-                data, name, recipes[name], seed, _checkpoint(file, name, seed), shares.file(_training_name(name, seed))
+                learned,
+                taught,
+                name,
+                recipes[name],
+                seed,
+                _checkpoint(file, labels[name], seed),
+                shares.file(_training_name(name, seed)),
             )
             for name, seed in missing
         )
-        for result in tasks:
-            key = result.name, result.seed
-            done[key] = result
+        for n_done, result in enumerate(tasks, n_kept + 1):
+            done[result.label, result.seed] = result
             if file is not None:
                 write_results(file, data, done.values())
-                _checkpoint(file, *key).unlink(missing_ok=True)  # type: ignore[union-attr]
-            shares.tell(sum(one in done for one in wanted), ended=_training_name(*key))
-    return [done[key] for key in wanted]
+                _checkpoint(file, result.label, result.seed).unlink(missing_ok=True)  # type: ignore[union-attr]
+            shares.tell(n_done, ended=_training_name(result.name, result.seed))
+    return [done[labels[name], seed] for name, seed in wanted]
 
 
 def recipes_of(
@@ -162,12 +173,12 @@ def _training_name(name: str, seed: int) -> str:
     return f"{file_name(name)}-{seed}"
 
 
-def _checkpoint(file: Path | None, name: str, seed: int) -> Path | None:
-    return None if file is None else file.absolute().with_name(f"{file.stem}-{_training_name(name, seed)}.safetensors")
+def _checkpoint(file: Path | None, label: str, seed: int) -> Path | None:
+    return None if file is None else file.absolute().with_name(f"{file.stem}-{_training_name(label, seed)}.safetensors")
 
 
 def _trained(
-    data: ClickLog, name: str, recipe: BaselineRecipe, seed: int, checkpoint: Path | None, share: Path
+    data: ClickLog, taught: str, name: str, recipe: BaselineRecipe, seed: int, checkpoint: Path | None, share: Path
 ) -> BaselineResult:
     clock, write_share = _Clock(), share_writer(share)
 
@@ -187,6 +198,7 @@ def _trained(
         **_named("chip_", chip_valid, chip_test),
         seconds=clock.seconds,
         rows_per_s=clock.rows_per_s,
+        lessons=taught,
     )
 
 

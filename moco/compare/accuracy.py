@@ -13,7 +13,8 @@ from moco.baselines.recipes import baseline_recipe
 from moco.compare.figures import Contender, Figures, figures
 from moco.compare.noise import Difference, difference
 from moco.data import ClickLog
-from moco.retrained import TAUGHT, Retrained, by_key
+from moco.retrained import Retrained, by_key
+from moco.settings import TAUGHT
 from pimmodel import Calibration
 
 SCORES = ("auc", "logloss", "chip_auc", "chip_logloss")
@@ -25,7 +26,7 @@ class Trained:
     """One network, trained with several seeds.
 
     Attributes:
-        name: The baseline's, or the first digits of the design's key.
+        name: The baseline's, with whether it was taught, or the first digits of the design's key.
         role: Why the design was chosen; empty for a baseline.
         key: The design's; empty for a baseline.
         seeds: Of training.
@@ -82,13 +83,13 @@ def trained_designs(found: Sequence[Retrained], calibration: Calibration) -> lis
 def trained_baselines(results: Sequence[BaselineResult], data: ClickLog, calibration: Calibration) -> list[Trained]:
     """Baselines, one entry each, in the order of their results."""
     entries = []
-    for name in dict.fromkeys(result.name for result in results):
-        mine = [result for result in results if result.name == name]
-        network, n_dense = baseline_recipe(name, data).network, len(data.dense)
+    for label in dict.fromkeys(result.label for result in results):
+        mine = [result for result in results if result.label == label]
+        network, n_dense = baseline_recipe(mine[0].name, data).network, len(data.dense)
         contender = Contender.of_baseline(network, n_dense, data.cardinalities)
         entries.append(
             Trained(
-                name=name,
+                name=label,
                 role="",
                 key="",
                 seeds=tuple(result.seed for result in mine),

@@ -15,7 +15,7 @@ from moco.compare.published import PUBLISHED
 from moco.compare.tables import Table
 from moco.compare.volumes import TOGETHER
 from moco.compare.ways import JOINT
-from moco.retrained import TAUGHT
+from moco.settings import TAUGHT
 
 FIGURE_WORDS = {
     "macs": "MACs",
@@ -90,10 +90,10 @@ def _accuracy(comparison: Comparison) -> Table:
         "Retrained designs of the run, then baselines on the same data. Means ± standard deviations over seeds, on "
         "test rows; designs on their own chips, baselines at 8 bits on ISAAC's. Parameters without tables.",
     ]
-    if any(one.role.endswith(TAUGHT) for one in comparison.designs):
+    if any(TAUGHT in (one.name + one.role) for one in (*comparison.designs, *comparison.baselines)):
         about.append(
-            "Taught: a teacher of hand-made networks softened the labels from which this design learned; baselines "
-            "learned from labels alone."
+            "Taught: a teacher of hand-made networks softened the labels from which this network learned; the others "
+            "learned from labels alone. 'moco baselines --teacher 4' teaches baselines as well."
         )
     return Table(
         title="Accuracy",

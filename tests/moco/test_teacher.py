@@ -15,8 +15,8 @@ from moco.chosen import chosen_designs
 from moco.codesign import codesign_space, create_study
 from moco.data import CtrDataset, load_dataset
 from moco.data.logs import generate_log
-from moco.retrained import SCRATCH, TAUGHT, retrain, retrained_networks
-from moco.settings import FinalSettings, TrainSettings
+from moco.retrained import SCRATCH, retrain, retrained_networks
+from moco.settings import TAUGHT, FinalSettings, TrainSettings
 from moco.supernet import train_supernet
 from moco.teacher import affordable_teachers, taught
 
@@ -51,7 +51,7 @@ def test_a_teacher_that_is_there_is_not_trained_again(log: CtrDataset, tmp_path:
     (file,) = tmp_path.iterdir()
     before = file.stat().st_mtime_ns
     two = taught(log, 2, tmp_path, n_jobs=1, progress=lambda n_done, _: told.append(n_done))
-    assert told == [1, 2]
+    assert [n_done for n_done in told if n_done == int(n_done)] == [1, 2]  # shares of one between, on a slow machine
     assert file.stat().st_mtime_ns == before
     assert two.digest == taught(log, 2, tmp_path, n_jobs=2).digest != one.digest
     other = load_dataset("synthetic", n_rows=2000, n_fields=4, n_dense=1, max_cardinality=12, seed=1)

@@ -45,6 +45,16 @@ def test_tunes_first(tmp_path: Path) -> None:
     assert call(*arguments) == printed
 
 
+def test_taught_ones_stand_beside_the_others(tmp_path: Path) -> None:
+    arguments = ("--out", tmp_path, "--only", "LR", "--seeds", 1, "--epochs", 1, "--jobs", 1, "--tune", 1)
+    call(*arguments)
+    printed = call(*arguments, "--teacher", 1)
+    assert [line[:12].strip() for line in printed.splitlines()] == ["baseline", "LR", "LR, taught"]
+    assert (tmp_path / "teacher" / "DCNv2-0.safetensors").is_file()
+    assert (tmp_path / "taught" / "tuning-LR.db").is_file()
+    assert call(*arguments, "--teacher", 1) == printed
+
+
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match="unknown baseline 'DeepLR'"):
         call("--only", "DeepLR")

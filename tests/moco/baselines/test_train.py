@@ -209,6 +209,27 @@ def test_trainings_are_kept_and_not_repeated(tmp_path: Path) -> None:
     assert len(read_results(file, data())) == 5
 
 
+def test_taught_baselines_stand_beside_those_that_learned_from_labels(tmp_path: Path) -> None:
+    file, recipes = tmp_path / "baselines.json", recipes_of(data(), ["LR", "FM"], settings=SHORT)
+    log = data()
+    soft = replace(log, train=replace(log.train, labels=(log.train.labels + 0.5) / 2))
+    plain = train_baselines(log, recipes, file, seeds=(0,), n_jobs=1)
+    learned = train_baselines(log, recipes, file, seeds=(0,), lessons=soft, n_jobs=1)
+    assert [one.label for one in learned] == ["LR, taught", "FM, taught"]
+    assert {one.lessons for one in learned} == {soft.digest}
+    expected = train_baseline(soft, "FM", settings=SHORT).test
+    assert (learned[1].test_auc, learned[1].test_logloss) == (expected.auc, expected.logloss)
+    assert learned[1].test_logloss != plain[1].test_logloss
+    assert read_results(file, log) == [*plain, *learned]
+    assert train_baselines(log, recipes, file, seeds=(0,), n_jobs=1) == plain
+    assert train_baselines(log, recipes, file, seeds=(0,), lessons=log, n_jobs=1) == plain  # its own labels
+    assert [row.name for row in baseline_rows([*plain, *learned], log)] == ["LR", "FM", "LR, taught", "FM, taught"]
+    softer = replace(log, train=replace(log.train, labels=(log.train.labels + 1.5) / 4))
+    with pytest.raises(ValueError, match="holds LR, taught, seed 0, trained with other settings"):
+        train_baselines(log, recipes, file, seeds=(0,), lessons=softer)
+    assert [path.name for path in tmp_path.iterdir()] == ["baselines.json"]
+
+
 def test_every_baseline_is_tuned_alike(tmp_path: Path) -> None:
     recipes = recipes_of(data(), ["LR", "FM"], settings=SHORT, epochs=2)
     seen: list[tuple[float, float]] = []
