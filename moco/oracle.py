@@ -1,7 +1,8 @@
 """The oracle: log loss and AUC of networks on chips, from a trained supernet, without training them.
 
-For each network the supernet computes the inputs of the head on two fixed sets of rows: train rows that supernet
-training never saw, on which the head is fitted anew, and valid rows, on which the network is then scored. Given a chip,
+For each network its own copy of the layers is tuned in a few steps on fixed train rows. Then the inputs of the head are
+computed on two fixed sets of rows: train rows that supernet training never saw, on which the head is fitted anew, and
+valid rows, on which the network is then scored. Given a chip,
 every product is computed as the chip would: activations in its bits, and what its converters do to column sums.
 """
 
@@ -26,8 +27,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from moco.data import ClickLog, Rows
+from moco.recipes import recipe_for
 from moco.supernet.checkpoint import TrainedSupernet, held_out_rows, part
 from moco.supernet.crossbars import MOST_LOGIT, N_SAMPLED, NEGLIGIBLE, numerics_keys
+from moco.supernet.fine_tuning import BATCH_SIZE, LEARNING_RATE
 from moco.supernet.head import RIDGE
 from moco.supernet.loop import threads
 from moco.supernet.metrics import Score
@@ -90,6 +93,8 @@ class Oracle:
         data: The click log.
         n_refit_rows: Most train rows to refit heads on, of those the supernet never saw.
         n_score_rows: Most valid rows to score on.
+        n_tuning_steps: Most steps in which a network's layers are tuned, as many as there are rows for in one pass; the
+            recipe's for the data where left out.
         n_jobs: Processes; by default one a core. Each computes with one thread.
 
     Attributes:
@@ -106,11 +111,14 @@ class Oracle:
         *,
         n_refit_rows: int = N_ROWS,
         n_score_rows: int = N_ROWS,
+        n_tuning_steps: int | None = None,
         n_jobs: int | None = None,
     ) -> None:
         for name, value in (("n_refit_rows", n_refit_rows), ("n_score_rows", n_score_rows), ("n_jobs", n_jobs)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
+        if n_tuning_steps is not None and n_tuning_steps < 0:
+            raise ValueError(f"n_tuning_steps must be at least 0, got {n_tuning_steps}")
         if supernet.data_digest != data.digest:
             raise ValueError(
                 f"the supernet was trained on data {supernet.data_digest}, this is data {data.digest}: "
@@ -120,6 +128,8 @@ class Oracle:
         held_out = held_out_rows(len(data.train), supernet.settings, supernet.seed)
         refit = _tensors(data.train.rows(np.sort(rng.permutation(held_out)[:n_refit_rows])))
         score = _tensors(data.valid.rows(np.sort(rng.permutation(len(data.valid))[:n_score_rows])))
+        n_steps = recipe_for(data).n_tuning_steps if n_tuning_steps is None else n_tuning_steps
+        n_tuned = min(n_steps, (len(data.train) - len(held_out)) // BATCH_SIZE) * BATCH_SIZE
         for kind, rows in (("refit", refit), ("score", score)):
             if float(rows["labels"].min()) == float(rows["labels"].max()):
                 raise ValueError(
@@ -136,11 +146,15 @@ class Oracle:
             **{f"refit.{name}": value for name, value in refit.items()},
             **{f"score.{name}": value for name, value in score.items()},
         }
+        if n_tuned > 0:
+            seen = np.setdiff1d(np.arange(len(data.train)), held_out)
+            tune = _tensors(data.train.rows(rng.permutation(seen)[:n_tuned]))
+            self._tensors |= {f"tune.{name}": value for name, value in tune.items()}
         self._n_jobs = n_jobs or len(os.sched_getaffinity(0))
         self._worker: _Worker | None = None
         self._known: dict[bytes, Score] = {}
         numerics = [CLIPS, N_SAMPLED, NEGLIGIBLE, MOST_LOGIT, K_SIGMA]
-        rule = [supernet.digest, len(refit["labels"]), len(score["labels"]), RIDGE, *numerics]
+        rule = [supernet.digest, len(refit["labels"]), len(score["labels"]), RIDGE, *numerics, n_tuned, LEARNING_RATE]
         self.digest = hashlib.sha256(json.dumps(rule).encode()).hexdigest()[:16]
 
     def score(
@@ -249,8 +263,8 @@ class _Worker:
     def __init__(self, tensors: dict[str, Tensor], space: NasrecSpace, cardinalities: tuple[int, ...]) -> None:
         supernet = Supernet(space, cardinalities, seed=0)
         supernet.load_state_dict(part(tensors, "supernet."))
-        refit, judge = (TensorRows(**part(tensors, f"{kind}.")) for kind in ("refit", "score"))
-        self._scorer = Scorer(supernet, refit, judge)
+        refit, judge, tune = (part(tensors, f"{kind}.") for kind in ("refit", "score", "tune"))
+        self._scorer = Scorer(supernet, TensorRows(**refit), TensorRows(**judge), TensorRows(**tune) if tune else None)
 
     def score(self, task: _Task, n_exact_rows: int | None) -> Score:
         """The score of a task."""

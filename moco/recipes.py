@@ -22,6 +22,8 @@ class Recipe:
             0 where that would take longer than the supernet.
         n_teachers: Hand-made networks that soften the labels of trainings from scratch (`moco.teacher`); none but where
             that has been seen to help.
+        n_tuning_steps: In which the oracle tunes a network's layers before it scores it (`moco.supernet.fine_tuning`);
+            none on large logs, whose wide networks that has not been tried on, and would take most of the time.
     """
 
     dense_dims: tuple[int, ...]
@@ -31,7 +33,11 @@ class Recipe:
     n_trials: int
     n_checked: int = 0
     n_teachers: int = 0
+    n_tuning_steps: int = 0
 
+
+TUNING_STEPS = 64
+"""Of a network's layers before it is scored: half of them order networks less well, twice as many hardly better."""
 
 EMBEDDING_STD = 0.3
 """Of standardised tables, with which small networks learn much better and seeds differ less (BENCHMARKS.md)."""
@@ -43,6 +49,7 @@ MOVIELENS = Recipe(
     final=FinalSettings(epochs=16, embedding_std=EMBEDDING_STD),
     n_trials=600,
     n_checked=8,
+    n_tuning_steps=TUNING_STEPS,
 )
 
 
@@ -109,6 +116,7 @@ RECIPES = {
         final=FinalSettings(epochs=16, embedding_dropout=0.0, embedding_std=EMBEDDING_STD),
         n_trials=1000,
         n_checked=8,
+        n_tuning_steps=TUNING_STEPS,
     ),
     "criteo": nasrec_recipe(15_000 / 71_625, 0.16),
     "avazu": nasrec_recipe(12_500 / 63_170, 0.20),

@@ -8,11 +8,13 @@ import pytest
 import torch
 from sklearn.metrics import log_loss, roc_auc_score
 
-from moco.data import CtrDataset, load_dataset
+from moco.data import CtrDataset, Rows, load_dataset
 from moco.oracle import Oracle
 from moco.settings import TrainSettings
 from moco.supernet.checkpoint import TrainedSupernet, held_out_rows
+from moco.supernet.forward import Path as PathOf
 from moco.supernet.head import fitted_head
+from moco.supernet.network import Network, forward_pass
 from moco.supernet.numerics import fake_quantise, quantised_tables
 from moco.supernet.train import train_supernet
 from spaces.architecture import ArchitectureBatch
@@ -56,27 +58,48 @@ def oracle() -> Oracle:
     return Oracle(trained(), data(), n_jobs=1)
 
 
-def test_a_score_is_the_refitted_head_on_valid_rows() -> None:
-    """The whole way by hand: features of cut-out weights, refit on held-out rows, scikit-learn's figures."""
-    architecture, supernet = networks(1)[0], trained().supernet
+def tuned(network: Network, rows: Rows) -> Network:
+    """The network after a pass over the rows with its embeddings frozen, by torch alone."""
+    optimiser = torch.optim.Adam(network.weights.values(), lr=5e-3)
+    ids, dense, labels = (torch.from_numpy(getattr(rows, name)) for name in ("ids", "dense", "labels"))
+    starts = range(0, len(labels), 256)
+    for step, start in enumerate(starts):
+        batch = slice(start, start + 256)
+        optimiser.param_groups[0]["lr"] = 5e-3 * (1 + np.cos(np.pi * step / len(starts))) / 2
+        optimiser.zero_grad()
+        logits = network(ids[batch], dense[batch])
+        torch.autograd.backward(torch.nn.functional.binary_cross_entropy_with_logits(logits, labels[batch]))
+        optimiser.step()
+    return network
+
+
+@pytest.mark.parametrize("n_steps", [0, 5, 1000])
+def test_a_score_is_that_of_tuned_layers_and_a_refitted_head_on_valid_rows(n_steps: int) -> None:
+    """The whole way by hand: cut-out weights tuned, the head refitted on held-out rows, scikit-learn's figures."""
+    architecture = networks(1)[0]
     held_out = held_out_rows(len(data().train), SETTINGS, seed=1)
+    assert len(held_out) == 240
+    rng = np.random.default_rng((1, 4))
+    for n_drawn in (240, len(data().valid)):
+        rng.permutation(n_drawn)
+    n_rows = min(n_steps, 2160 // 256) * 256  # one pass at most over those that the supernet has seen
+    seen = np.setdiff1d(np.arange(2400), held_out)
+    network = tuned(trained().supernet.cut_out(architecture), data().train.rows(rng.permutation(seen)[:n_rows]))
 
-    def features(rows: object, chosen: slice | np.ndarray) -> torch.Tensor:
+    def features(rows: Rows, chosen: slice | np.ndarray) -> torch.Tensor:
         ids, dense = (torch.from_numpy(getattr(rows, name)[chosen]) for name in ("ids", "dense"))
-        with torch.no_grad():
-            return supernet.features(ids, dense, architecture)
+        return forward_pass(network, PathOf.of(architecture), dense, network.embedding(ids)).head_inputs().T
 
-    network = supernet.cut_out(architecture).weights
     with torch.no_grad():
         weight, bias = fitted_head(
-            features(data().train, held_out).T,
-            torch.from_numpy(data().train.labels[held_out]),
-            fake_quantise(network["head_weight"], 8)[0],
-            network["head_bias"][0],
+            features(data().train, np.sort(held_out)).T,
+            torch.from_numpy(data().train.labels[np.sort(held_out)]),
+            fake_quantise(network.weights["head_weight"], 8)[0],
+            network.weights["head_bias"][0],
         )
         logits = features(data().valid, slice(None)) @ fake_quantise(weight[None], 8)[0] + bias
     probability = torch.sigmoid(logits.double()).numpy()
-    scores = oracle().score(networks(1))
+    scores = Oracle(trained(), data(), n_jobs=1, n_tuning_steps=n_steps).score(networks(1))
     assert scores.logloss.shape == scores.auc.shape == (1,)
     assert scores.logloss[0] == pytest.approx(log_loss(data().valid.labels, probability), abs=1e-5)
     assert scores.auc[0] == pytest.approx(roc_auc_score(data().valid.labels, probability), abs=1e-5)
@@ -139,6 +162,8 @@ def test_the_digest_follows_what_changes_a_score() -> None:
     assert Oracle(trained(), data(), n_jobs=2).digest == oracle().digest
     assert Oracle(trained(), data(), n_score_rows=200).digest != oracle().digest
     assert Oracle(trained(), data(), n_refit_rows=200).digest != oracle().digest
+    assert Oracle(trained(), data(), n_tuning_steps=0).digest != oracle().digest
+    assert Oracle(trained(), data(), n_tuning_steps=1000).digest == oracle().digest  # there are rows for 8
 
 
 def test_wrong_arguments_are_named() -> None:

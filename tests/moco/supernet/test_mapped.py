@@ -90,7 +90,7 @@ def test_training_from_the_map_is_training_from_memory(log: StoredLog) -> None:
     assert first.digest == second.digest
     assert [one.n_epochs for one in first.history] == pytest.approx([1 / 3, 2 / 3, 1])  # 45 steps in rounds of 15
     scores = [
-        Oracle(first, data, n_jobs=1).score(SPACE.networks(SPACE.sample(np.random.default_rng(1), 2)))
+        Oracle(first, data, n_tuning_steps=4, n_jobs=1).score(SPACE.networks(SPACE.sample(np.random.default_rng(1), 2)))
         for data in (log, memory)
     ]
     assert scores[0].logloss.tolist() == scores[1].logloss.tolist()
