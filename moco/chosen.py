@@ -17,7 +17,6 @@ from moco.files import write_text_whole
 from moco.retrain import FinalSettings, train_from_scratch
 from moco.shares import Shares, share_writer
 from moco.supernet.loop import threads
-from moco.supernet.network import Network
 from moco.supernet.on_chip import NetworkOnChip
 from moco.supernet.ranks import n_started
 from moco.supernet.rows import rows_on
@@ -137,8 +136,6 @@ def train_chosen(
     seed: int = 0,
     device: str = "cpu",
     n_jobs: int | None = None,
-    n_rows: int | None = None,
-    start: Callable[[Architecture], Network] | None = None,
     progress: Callable[[float, float], None] | None = None,
 ) -> list[FromScratch]:
     """Trains each chosen design from scratch, one process each, and keeps the results in a file.
@@ -154,8 +151,6 @@ def train_chosen(
         seed: Of the training.
         device: "cpu", "auto", or another that torch knows.
         n_jobs: Processes; by default one a core, and one on an accelerator.
-        n_rows: Train rows that are trained on, drawn by the seed; all when left out.
-        start: Gives first weights in place of those from scratch.
         progress: Called with the number of trained designs, begun ones in part, and of all.
 
     Raises:
@@ -174,8 +169,6 @@ def train_chosen(
                 settings,
                 seed,
                 device,
-                n_rows,
-                None if start is None else start(design.architecture),
                 _checkpoint(file, design, seed),
                 shares.file(design.key),
             )
@@ -225,8 +218,6 @@ def _trained(
     settings: FinalSettings,
     seed: int,
     device: str,
-    n_rows: int | None,
-    start: Network | None,
     checkpoint: Path,
     share: Path,
 ) -> tuple[FromScratch, Path]:
@@ -236,8 +227,6 @@ def _trained(
         settings=settings,
         seed=seed,
         device=device,
-        start=start,
-        n_rows=n_rows,
         checkpoint=checkpoint,
         progress=share_writer(share),
     )

@@ -33,7 +33,6 @@ from moco.retrained import FOLDER as RETRAINED
 from moco.retrained import Retrained, retrain
 from moco.seconds import timed
 from moco.settings import FinalSettings
-from moco.short import ShortTraining, short_training
 from moco.supernet.metrics import Score
 from moco.truth import TRUTH, Truth
 from moco.tuned import tuned_settings
@@ -66,7 +65,7 @@ class Finals:
             self._train(self.chosen(study), bar.update)
 
     def train_promising(self, study: CodesignStudy, budget: Budget) -> None:
-        """Trains promising designs from scratch, some shortly and the best of those to the end; then the best again.
+        """Trains promising designs from scratch, each choice learning from those before; then the best again.
 
         A share of the time goes to training the best ones with further seeds: the design of lowest log loss among many
         is the luckiest as well. Where no time is left, those that stand out on the front are trained all the same.
@@ -78,20 +77,20 @@ class Finals:
         reference = study.study.objectives[0].reference or max(design.logloss for design in designs)
         at_first_s = max(budget.left_s, 1.0)
         with self._bar("s") as bar:
-            short = self.short
-            candidates = Candidates.of(study, designs, self._truths(study, short))
+            candidates = Candidates.of(study, designs, self._truths(study))
             pace = Pace(first=float(np.median(candidates.time)))
             while budget.left_s > CONFIRMING_SHARE * at_first_s:
                 started_s = time.monotonic()
                 haste = budget.left_s / at_first_s
                 longest = [pace.longest(share * budget.left_s) for share in (ROUND_SHARE, 1)]
                 every_terms = (Terms(reference, haste, most_time) for most_time in longest)
-                promising = next(filter(None, (self._next(candidates, short, terms) for terms in every_terms)), [])
+                trained = valid_logloss(self.from_scratch)
+                found = (candidates.most_promising(trained, self._n_at_once, terms) for terms in every_terms)
+                promising = next(filter(None, found), [])
                 if not promising:
                     break
                 self._train_in_time(promising, pace, started_s)
-                note = f"{len(self.from_scratch)} designs trained, {len(self.tried)} shortly"
-                bar.update(budget.used_s, budget.total_s, note)
+                bar.update(budget.used_s, budget.total_s, f"{len(self.from_scratch)} designs trained")
             self._confirm(designs, budget, pace, bar)
             if not self.from_scratch:
                 self._train([(PROMISING, design) for _, design in self.chosen(study)], None)
@@ -102,14 +101,6 @@ class Finals:
         _ = self._run.lessons
         with timed(self._run.folder, "from scratch"), progress_bar("training from scratch", unit) as bar:
             yield bar
-
-    def _next(self, candidates: Candidates, short: ShortTraining | None, terms: Terms) -> list[Design]:
-        """The most promising designs, one a core; where there are short trainings, after some more of those."""
-        trained, tried = valid_logloss(self.from_scratch), valid_logloss(self.tried)
-        if short is None:
-            return candidates.by_score(trained, tried, self._n_at_once, terms)
-        self._train_shortly(candidates.by_score(trained, tried, short.n_tried * self._n_at_once, terms), short)
-        return candidates.by_short_training(trained, valid_logloss(self.tried), self._n_at_once, terms)
 
     @property
     def _n_at_once(self) -> int:
@@ -133,31 +124,14 @@ class Finals:
         self._train([(PROMISING, design) for design in designs], None, seed)
         pace.ended(max(training_time(design.macs) for design in designs), time.monotonic() - started_s)
 
-    def _truths(self, study: CodesignStudy, short: ShortTraining | None) -> Truths:
-        """What networks reached on the data that designs are trained on, after a short training too."""
+    def _truths(self, study: CodesignStudy) -> Truths:
+        """What networks reached on the data that designs are trained on."""
         truth = Truth.read(self._run.folder, TRUTH)
-        if truth is None or short is None or self._run.whole_data is not self._run.data:
+        if truth is None or self._run.whole_data is not self._run.data:
             return Truths.none()
         truth = truth.useful(self._run.data)
-        found = self._run.train_truth(
-            "short",
-            short.settings,
-            truth.genomes,
-            [self._run.settings.seed],
-            n_rows=short.n_rows,
-            supernet=self._run.supernet,
-        )
-        rows = {genome.tobytes(): row for row, genome in enumerate(found.genomes)}
-        order = [rows[genome.tobytes()] for genome in truth.genomes]
         score, features = study.features(self._run.space.network.networks(truth.genomes))
-        return Truths(score, found.figures()[order, 0], features, np.nanmean(truth.figures(), axis=1))
-
-    @property
-    def short(self) -> ShortTraining | None:
-        """The short training, None where there is none, or no supernet of the same tables that it could begin with."""
-        if self._run.whole_data is not self._run.data or not self._run.is_trained:
-            return None
-        return short_training(self._run.recipe.final, len(self._run.whole_data.train))
+        return Truths(score, features, np.nanmean(truth.figures(), axis=1))
 
     def chosen(self, study: CodesignStudy) -> list[tuple[str, Design]]:
         """The designs to look at, with the reason; where promising ones were trained from scratch, judged by that."""
@@ -185,11 +159,6 @@ class Finals:
         """Designs trained from scratch so far."""
         return read_from_scratch(self._run.folder / "from_scratch.json")
 
-    @property
-    def tried(self) -> list[FromScratch]:
-        """Designs trained shortly so far."""
-        return read_from_scratch(self._run.folder / "tried.json")
-
     def _train(
         self,
         chosen: Sequence[tuple[str, Design]],
@@ -204,18 +173,6 @@ class Finals:
             seed=self._run.settings.seed if seed is None else seed,
             device=self._run.settings.device,
             progress=progress,
-        )
-
-    def _train_shortly(self, designs: Sequence[Design], short: ShortTraining) -> None:
-        train_chosen(
-            self._run.lessons,
-            [(PROMISING, design) for design in designs],
-            self._run.folder / "tried.json",
-            settings=short.settings,
-            seed=self._run.settings.seed,
-            device=self._run.settings.device,
-            n_rows=short.n_rows,
-            start=self._run.supernet.supernet.cut_out,
         )
 
     def retrain(

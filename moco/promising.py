@@ -1,11 +1,10 @@
 """Which designs to train from scratch next: those that promise the most beyond what has been trained already.
 
-Supernet scores are cheap and not to be trusted alone; training from scratch is dear and is the truth; a short training
-(`moco.short`) lies between. What networks have reached from scratch so far corrects the scores of all designs, and says
-how uncertain they are. The design whose expected improvement of the trained front of log loss and energy is largest
-comes next: some by their supernet scores are trained shortly, and the best of those by that to the end. This is
-Bayesian optimisation with several fidelities over the designs that the search has scored. At first improvement counts
-per time of training, and at the end for itself: cost cooling (Lee et al., 2020, arXiv 2003.10870).
+Supernet scores are cheap and not to be trusted alone; training from scratch is dear and is the truth. What networks
+have reached from scratch so far corrects the scores of all designs, and says how uncertain they are. The design whose
+expected improvement of the trained front of log loss and energy is largest comes next. This is Bayesian optimisation
+with two fidelities over the designs that the search has scored. At first improvement counts per time of training, and
+at the end for itself: cost cooling (Lee et al., 2020, arXiv 2003.10870).
 """
 
 from __future__ import annotations
@@ -40,20 +39,18 @@ class Truths:
 
     Attributes:
         score: (m,) supernet scores.
-        short: (m,) valid log loss after a short training.
         features: (m, K) of the networks.
-        logloss: (m,) valid log loss after the whole one.
+        logloss: (m,) valid log loss.
     """
 
     score: Floats
-    short: Floats
     features: Floats
     logloss: Floats
 
     @classmethod
     def none(cls) -> Truths:
         """Where there are none."""
-        return cls(np.empty(0), np.empty(0), np.empty((0, len(FEATURES))), np.empty(0))
+        return cls(np.empty(0), np.empty((0, len(FEATURES))), np.empty(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,29 +108,16 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.designs)
 
-    def by_score(self, trained: Mapping[str, float], tried: Mapping[str, float], n: int, terms: Terms) -> list[Design]:
-        """At most n designs to train next: the most promising by their supernet scores, corrected by what was trained.
+    def most_promising(self, trained: Mapping[str, float], n: int, terms: Terms) -> list[Design]:
+        """At most n designs to train next, by their scores, corrected by what was trained.
 
         Args:
-            trained: Valid log loss of designs trained to the end so far, by their key.
-            tried: The same of designs trained shortly.
-            n: How many; none of those trained or tried.
+            trained: Valid log loss of designs trained so far, by their key.
+            n: How many; none of those trained.
             terms: By which promise is measured.
         """
-        is_open = ~self._among(tried) & ~self._among(trained) & (self.time <= terms.most_time)
-        expected = self._expected(self.known.score, self.known.features, self.score, self.features, trained)
-        return self._best(*expected, is_open, trained, n, terms)
-
-    def by_short_training(
-        self, trained: Mapping[str, float], tried: Mapping[str, float], n: int, terms: Terms
-    ) -> list[Design]:
-        """At most n of the designs tried, by what they reached; arguments are those of `by_score`."""
-        short = np.array([tried.get(design.key, np.nan) for design in self.designs]) - self.chip_loss
-        features = np.column_stack([self.features, self.score])
-        known_features = np.column_stack([self.known.features, self.known.score])
-        expected = self._expected(self.known.short, known_features, short, features, trained)
-        is_open = self._among(tried) & ~self._among(trained) & (self.time <= terms.most_time)
-        return self._best(*expected, is_open, trained, n, terms)
+        is_open = ~self._among(trained) & (self.time <= terms.most_time)
+        return self._best(*self._expected(trained), is_open, trained, n, terms)
 
     def _among(self, results: Mapping[str, float]) -> NDArray[np.bool_]:
         """(n,) which candidates have a result."""
@@ -145,30 +129,18 @@ class Candidates:
         Beyond it a front goes on to ever cheaper designs of little use, which would take most of the trainings: they
         are quick, and there are many factors of ten of energy to improve on.
         """
-        known = np.flatnonzero(np.isfinite(mean))
-        if len(known) == 0:
-            return np.inf
-        points = np.column_stack([mean[known], self.log_energy[known]])
-        return float(np.median(mean[known[is_non_dominated(points)]]))
+        return float(np.median(mean[is_non_dominated(np.column_stack([mean, self.log_energy]))]))
 
-    def _expected(
-        self,
-        known_score: Floats,
-        known_features: Floats,
-        score: Floats,
-        features: Floats,
-        trained: Mapping[str, float],
-    ) -> tuple[Floats, Floats]:
-        """(n,) expected log losses of all candidates and their standard deviations; NaN where there is no score."""
-        rows = np.flatnonzero(self._among(trained) & np.isfinite(score))
+    def _expected(self, trained: Mapping[str, float]) -> tuple[Floats, Floats]:
+        """(n,) expected log losses of all candidates and their standard deviations."""
+        rows = np.flatnonzero(self._among(trained))
         reached = np.array([trained[self.designs[row].key] for row in rows.tolist()], dtype=np.float64)
         truths = np.concatenate([self.known.logloss, reached - self.chip_loss[rows]])
         if len(truths) < 2:
-            return score + self.chip_loss, np.full(len(self), self.score.std())
-        scores = np.concatenate([known_score, score[rows]])
-        known = np.concatenate([known_features, features[rows]])
-        correction = Correction.fit(scores, known, truths)
-        mean, sd = correction.predict(score, features)
+            return self.score + self.chip_loss, np.full(len(self), self.score.std())
+        scores = np.concatenate([self.known.score, self.score[rows]])
+        features = np.concatenate([self.known.features, self.features[rows]])
+        mean, sd = Correction.fit(scores, features, truths).predict(self.score, self.features)
         return mean + self.chip_loss, sd
 
     def _best(

@@ -83,7 +83,6 @@ def train_from_scratch(
     seed: int = 0,
     device: str = "cpu",
     start: Network | None = None,
-    n_rows: int | None = None,
     hardware: PimConfig | None = None,
     checkpoint: str | Path | None = None,
     progress: Callable[[TrainProgress], None] | None = None,
@@ -101,7 +100,6 @@ def train_from_scratch(
         seed: Of first weights, rows and dropout.
         device: "cpu", "auto", or another that torch knows.
         start: First weights, such as those that a supernet's `cut_out` gives; drawn by the seed when left out.
-        n_rows: Train rows that are trained on, drawn by the seed; all when left out.
         hardware: One chip to train for, its activations, tables and converters in every step; what converters do to a
             layer is found anew each round. None trains with plain numbers.
         checkpoint: File that is written between rounds. When it is there, training goes on from it.
@@ -127,7 +125,6 @@ def train_from_scratch(
         settings=settings,
         seed=seed,
         device=device,
-        n_rows=n_rows,
         hardware=hardware,
         checkpoint=checkpoint,
         progress=progress,
@@ -143,7 +140,6 @@ def train_predictor(
     settings: FinalSettings | None = None,
     seed: int = 0,
     device: str = "cpu",
-    n_rows: int | None = None,
     hardware: PimConfig | None = None,
     checkpoint: str | Path | None = None,
     progress: Callable[[TrainProgress], None] | None = None,
@@ -161,7 +157,7 @@ def train_predictor(
     settings = settings or recipe_for(data).final
     path = None if checkpoint is None else Path(checkpoint)
     with threads(settings.n_threads):
-        training = _Training(data, network, what, hardware, settings, seed, device_named(device), n_rows, progress)
+        training = _Training(data, network, what, hardware, settings, seed, device_named(device), progress)
         if path is not None and path.exists():
             training.load(path)
         while not training.is_finished:
@@ -190,7 +186,6 @@ class _Training(Generic[AnyPredictor]):
         settings: FinalSettings,
         seed: int,
         device: torch.device,
-        n_rows: int | None,
         progress: Callable[[TrainProgress], None] | None,
     ) -> None:
         self._data, self._device, self._hardware, self._seed = data, device, hardware, seed
@@ -205,7 +200,6 @@ class _Training(Generic[AnyPredictor]):
             "settings": asdict(settings),
             "seed": seed,
             "hardware": None if hardware is None else hardware.to_json(),
-            **({} if n_rows is None else {"n_rows": n_rows}),
             **what,
         }
         self._valid = rows_on(data.valid, device)
@@ -218,15 +212,12 @@ class _Training(Generic[AnyPredictor]):
         n_batches = max(1, min(RENEWAL_ROWS, len(data.train)) // settings.batch_size)
         renewal = np.random.default_rng((seed, 2, 0)).choice(len(data.train), min(RENEWAL_ROWS, len(data.train)), False)
         self._renewal = np.array_split(renewal, n_batches)
-        chosen = np.arange(len(data.train))
-        if n_rows is not None and n_rows < len(chosen):
-            chosen = np.sort(np.random.default_rng((seed, 3, 0)).choice(chosen, n_rows, replace=False))
         self.trainer = Trainer(
             self._network.embedding,
             (self._network.weights,),
             settings,
             self._train,
-            chosen,
+            np.arange(len(data.train)),
             (seed,),
             after_step=lambda: self._averaged.update(),
             progress=progress,

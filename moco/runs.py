@@ -238,8 +238,6 @@ class Run:
         n_repeated: int | None = None,
         largest_first: bool = True,
         n_jobs: int | None = None,
-        n_rows: int | None = None,
-        supernet: TrainedSupernet | None = None,
         progress: Callable[[int, int], None] | None = None,
         seconds_left: Callable[[], float] | None = None,
     ) -> Truth:
@@ -255,8 +253,6 @@ class Run:
             largest_first=largest_first,
             n_jobs=n_jobs or n_trained_at_once(self.settings.device),
             device=self.settings.device,
-            n_rows=n_rows,
-            supernet=supernet,
             progress=progress,
             is_over=is_over,
             seconds_left=seconds_left,

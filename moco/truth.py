@@ -25,8 +25,6 @@ from moco.pace import Pace, training_time
 from moco.retrain import begun_below, train_from_scratch
 from moco.settings import FinalSettings
 from moco.spread import log_macs
-from moco.supernet.checkpoint import TrainedSupernet
-from moco.supernet.network import Network
 from spaces.architecture import Architecture
 from spaces.nasrec import NasrecSpace
 from spaces.space import Genomes
@@ -140,8 +138,6 @@ def train_truth(
     largest_first: bool = True,
     n_jobs: int | None = None,
     device: str = "cpu",
-    n_rows: int | None = None,
-    supernet: TrainedSupernet | None = None,
     progress: Callable[[int, int], None] | None = None,
     is_over: Callable[[], bool] | None = None,
     seconds_left: Callable[[], float] | None = None,
@@ -165,8 +161,6 @@ def train_truth(
             longest is not waited for at the end. Else the first one is: more are done if time is over before the end.
         n_jobs: Processes; by default one a core.
         device: "cpu", "auto", or another that torch knows.
-        n_rows: Train rows that are trained on, drawn by the seed; all when left out.
-        supernet: Gives first weights in place of those from scratch.
         progress: Called with the number of runs done and of all.
         is_over: Asked before each run; once it says so, no further one is begun.
         seconds_left: Asked before each run, which is not begun where it would take longer, going by those that have
@@ -180,10 +174,6 @@ def train_truth(
         "space": {**space.to_dict(), "digest": space.digest},
         "settings": asdict(settings),
     }
-    if n_rows is not None:
-        what["n_rows"] = n_rows
-    if supernet is not None:
-        what["supernet"] = supernet.digest
     truth = Truth.read(folder, name) or Truth(json.loads(json.dumps(what)), ())
     if isinstance(stored := truth.what.get("settings"), dict):
         truth.what["settings"] = {**asdict(FinalSettings()), **stored}  # what is new since then was at its default
@@ -200,8 +190,7 @@ def train_truth(
 
     def run_of(genome: str, seed: int) -> Any:
         network = space.networks([_genes(genome)])[0]
-        start = None if supernet is None else supernet.supernet.cut_out(network)
-        return delayed(_run)(data, network, genome, seed, settings, device, n_rows, start)
+        return delayed(_run)(data, network, genome, seed, settings, device)
 
     times = dict(zip(map(_text, genomes), training_time(np.expm1(log_macs(space, genomes))).tolist(), strict=True))
     pace = Pace()
@@ -235,12 +224,10 @@ def _run(
     seed: int,
     settings: FinalSettings,
     device: str,
-    n_rows: int | None,
-    start: Network | None,
 ) -> tuple[TruthRun, float]:
     """A run, and the seconds that it took."""
     started_s = time.monotonic()
-    trained = train_from_scratch(data, network, settings=settings, seed=seed, device=device, n_rows=n_rows, start=start)
+    trained = train_from_scratch(data, network, settings=settings, seed=seed, device=device)
     run = TruthRun(
         genome=genome,
         seed=seed,

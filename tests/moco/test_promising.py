@@ -81,24 +81,18 @@ def keys(designs: Any) -> list[int]:
     return [int(design.key) for design in designs]
 
 
-def test_designs_are_tried_by_their_score_and_trained_by_what_trying_showed() -> None:
+def test_designs_are_trained_by_their_scores_where_known_networks_say_that_these_are_right() -> None:
     score, reached = np.linspace(0.4, 0.5, N), RNG.normal(0.45, 0.02, 8)
-    known = Truths(reached + 1e-4, reached + 0.1, np.zeros((8, len(FEATURES))), reached)
-    all_of_them = candidates(score, known)
-    tried = all_of_them.by_score({}, {}, 4, Terms(0.6))
-    assert keys(tried) == [0, 1, 2, 3]  # known networks say that the score is right
-    short = {"0": 0.58, "1": 0.51, "2": 0.56, "3": 0.57}
-    assert keys(all_of_them.by_short_training({}, short, 2, Terms(0.6)))[0] == 1
-    trained = {"1": 0.41}
-    assert keys(all_of_them.by_short_training(trained, short, 9, Terms(0.6))) != []
-    assert 1 not in keys(all_of_them.by_short_training(trained, short, 9, Terms(0.6)))
-    assert not {0, 1, 2, 3} & set(keys(all_of_them.by_score(trained, short, N, Terms(0.6))))
+    all_of_them = candidates(score, Truths(reached + 1e-4, np.zeros((8, len(FEATURES))), reached))
+    assert keys(all_of_them.most_promising({}, 4, Terms(0.6))) == [0, 1, 2, 3]
+    assert keys(all_of_them.most_promising({"1": 0.41}, 2, Terms(0.6)))[0] == 0
+    assert 1 not in keys(all_of_them.most_promising({"1": 0.41}, N, Terms(0.6)))
 
 
 def test_what_trained_designs_reached_outweighs_a_misleading_score() -> None:
     score = np.linspace(0.4, 0.5, N)
     trained = {str(row): 0.9 - float(score[row]) for row in range(0, N, 3)}  # the truth is the other way round
-    assert min(keys(candidates(score, Truths.none()).by_score(trained, {}, 3, Terms(0.6)))[:2]) > N - 6
+    assert min(keys(candidates(score, Truths.none()).most_promising(trained, 3, Terms(0.6)))[:2]) > N - 6
 
 
 def test_size_counts_as_trained_designs_say() -> None:
@@ -108,37 +102,35 @@ def test_size_counts_as_trained_designs_say() -> None:
     all_of_them.features[:, FEATURES.index("log_macs")] = log_macs
     largest = np.argsort(-log_macs).tolist()
     trained = {str(row): 0.6 - 0.01 * float(log_macs[row]) for row in largest[5:15]}
-    assert set(keys(all_of_them.by_score(trained, {}, 5, Terms(0.6)))) == set(largest[:5])
-    chosen = keys(all_of_them.by_score(trained, {}, N, Terms(0.6)))
+    assert set(keys(all_of_them.most_promising(trained, 5, Terms(0.6)))) == set(largest[:5])
+    chosen = keys(all_of_them.most_promising(trained, N, Terms(0.6)))
     assert len(chosen) == len(set(chosen)) == N - len(trained)
 
 
 def test_cheap_designs_of_little_use_wait() -> None:
     """On a front from the most accurate design to the cheapest, trainings are for the better half."""
     score, reached = np.linspace(0.4, 0.5, N), RNG.normal(0.45, 0.02, 8)
-    known = Truths(reached + 1e-4, reached + 0.1, np.zeros((8, len(FEATURES))), reached)
+    known = Truths(reached + 1e-4, np.zeros((8, len(FEATURES))), reached)
     front = candidates(score, known)
     front.log_energy[:] = np.linspace(12.0, 2.0, N)
-    by_score = keys(front.by_score({"0": 0.4}, {}, 8, Terms(0.69)))[:4]
+    by_score = keys(front.most_promising({"0": 0.4}, 8, Terms(0.69)))[:4]
     assert max(by_score) <= N // 2 < max(by_score) + N // 4  # beyond it there is nothing to gain, up to it there is
 
 
 def test_without_any_truth_the_score_decides() -> None:
-    assert keys(candidates(np.linspace(0.4, 0.5, N), Truths.none()).by_score({}, {}, 1, Terms(0.6))) == [0]
-    assert candidates(np.linspace(0.4, 0.5, N), Truths.none()).by_short_training({}, {}, 1, Terms(0.6)) == []
+    assert keys(candidates(np.linspace(0.4, 0.5, N), Truths.none()).most_promising({}, 1, Terms(0.6))) == [0]
 
 
 def test_in_haste_a_little_less_in_a_tenth_of_the_time_comes_first() -> None:
     score, time = np.linspace(0.4, 0.5, N), np.full(N, 10.0)
     time[3] = 1.0
     hurried = candidates(score, Truths.none(), time)
-    assert keys(hurried.by_score({}, {}, 1, Terms(0.6, haste=1.0))) == [3]
-    assert keys(hurried.by_score({}, {}, 1, Terms(0.6, haste=0.0))) == [0]
+    assert keys(hurried.most_promising({}, 1, Terms(0.6, haste=1.0))) == [3]
+    assert keys(hurried.most_promising({}, 1, Terms(0.6, haste=0.0))) == [0]
 
 
-def test_what_would_not_end_in_time_is_neither_tried_nor_trained() -> None:
+def test_what_would_not_end_in_time_is_not_trained() -> None:
     score, time = np.linspace(0.4, 0.5, N), np.full(N, 10.0)
     time[3:6] = 1.0
     late = candidates(score, Truths.none(), time)
-    assert set(keys(late.by_score({}, {}, N, Terms(0.6, most_time=9.0)))) == {3, 4, 5}
-    assert keys(late.by_short_training({}, {"0": 0.4, "4": 0.5}, N, Terms(0.6, most_time=9.0))) == [4]
+    assert set(keys(late.most_promising({}, N, Terms(0.6, most_time=9.0)))) == {3, 4, 5}
