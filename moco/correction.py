@@ -1,8 +1,8 @@
 """Scores corrected by truth: networks that have been trained from scratch tell how the others would do.
 
 A supernet's score says how well shared weights do, not how well a network's own would. How the two differ is learned by
-a Bayesian ridge regression: from few networks on the score, size and, with less weight, learned interactions and
-dot-products; from many on how often each operator occurs as well. A regression that reads more than its networks can
+a Bayesian ridge regression on the score and, with less weight, size, learned interactions and dot-products; from many
+networks on how often each operator occurs as well. A regression that reads more than its networks can
 tell fits each of them exactly, and a search then finds what it got wrong. Each prediction has its uncertainty.
 """
 
@@ -31,14 +31,11 @@ ENOUGH_FOR_COUNTS = 40
 """Networks from which it is learned what each operator is worth."""
 
 MINOR_WEIGHT = 0.3
-"""Of how often each operator occurs."""
+"""Of all that is read beside the score: with as much weight as the score, it misleads where networks are few."""
 
 MOST_DEVIATIONS = 2.0
 """Median absolute deviations, in those of a normal distribution, at which a truth counts as no further off: a network
 that hardly learned anything says little of the others."""
-
-INTERACTIONS_WEIGHT = 0.5
-"""Of learned interactions, and of the dot-products among them; 0.3 to 1 predict held-out networks equally well."""
 
 SIZE = FEATURES.index("log_macs")
 MAIN = (SIZE, FEATURES.index("log_learned_interactions"), FEATURES.index("n_dot-product"))
@@ -173,8 +170,7 @@ def _inputs(score: Floats, features: Floats, columns: tuple[int, ...]) -> Floats
 def _scaling(x: Floats) -> tuple[Floats, Floats]:
     """(K,) what to subtract from inputs and what to divide by; one that never changes stays 0."""
     spread = x.std(axis=0)
-    main = (1.0, 1.0, INTERACTIONS_WEIGHT, INTERACTIONS_WEIGHT)
-    weight = np.array([*main, *[MINOR_WEIGHT] * len(spread)])[: len(spread)]
+    weight = np.array([1.0, *[MINOR_WEIGHT] * (len(spread) - 1)])
     return x.mean(axis=0), np.where(spread > 0, spread, 1.0) / weight
 
 

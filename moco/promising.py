@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from moco.codesign import CodesignStudy
-from moco.correction import Correction
+from moco.correction import LEAST_NETWORKS, Correction
 from moco.design import Design
 from moco.features import FEATURES
 from moco.pace import training_time
@@ -136,9 +136,10 @@ class Candidates:
         rows = np.flatnonzero(self._among(trained))
         reached = np.array([trained[self.designs[row].key] for row in rows.tolist()], dtype=np.float64)
         truths = np.concatenate([self.known.logloss, reached - self.chip_loss[rows]])
-        if len(truths) < 2:
-            return self.score + self.chip_loss, np.full(len(self), self.score.std())
         scores = np.concatenate([self.known.score, self.score[rows]])
+        if len(truths) < LEAST_NETWORKS:  # so few say how far off scores are, not how to order networks
+            shift = float(np.median(truths - scores)) if len(truths) > 0 else 0.0
+            return self.score + shift + self.chip_loss, np.full(len(self), self.score.std())
         features = np.concatenate([self.known.features, self.features[rows]])
         mean, sd = Correction.fit(scores, features, truths).predict(self.score, self.features)
         return mean + self.chip_loss, sd
