@@ -178,7 +178,8 @@ class Oracle:
             ValueError: The networks are not of the supernet's space, or there are not as many table_bits or chips.
         """
         tasks, keys = self._tasks(networks, table_bits, chips)
-        missing = {key: row for row, key in enumerate(keys) if key not in self._known}
+        in_order = sorted(range(len(keys)), key=keys.__getitem__)  # chips of one network together: it is tuned once
+        missing = {keys[row]: row for row in in_order if keys[row] not in self._known}
         for key, score in zip(missing, self._scored([tasks[row] for row in missing.values()]), strict=True):
             self._known[key] = score
             if progress is not None:

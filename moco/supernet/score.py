@@ -19,9 +19,6 @@ from moco.supernet.rows import TensorRows
 from pimmodel import PimConfig
 from spaces.architecture import HEAD_BITS, Architecture
 
-N_REMEMBERED = 32
-"""Networks whose layers are kept, for the other chips that a search may put them on."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Embedded:
@@ -56,7 +53,7 @@ class Scorer:
         self._supernet = supernet
         self._refit, self._judge, self._tune = refit, judge, tune
         self._embedded: dict[int, _Embedded] = {}
-        self._remembered: dict[tuple[Path, int], Remembered] = {}
+        self._remembered: tuple[tuple[Path, int] | None, Remembered] = None, Remembered(supernet)
 
     @torch.no_grad()
     def score(self, architecture: Architecture, table_bits: int = FLOAT_BITS, chip: PimConfig | None = None) -> Score:
@@ -109,13 +106,10 @@ class Scorer:
         arithmetic: Arithmetic,
     ) -> list[Forward]:
         path = Path.of(architecture)
-        key = path, table_bits
-        if key not in self._remembered:
-            if len(self._remembered) == N_REMEMBERED:
-                del self._remembered[next(iter(self._remembered))]
+        if self._remembered[0] != (path, table_bits):
             tuned = fine_tuned(self._supernet, path, self._embedded[table_bits].lessons)
-            self._remembered[key] = Remembered(tuned)
-        return [Forward(path, self._remembered[key], *batch, arithmetic) for batch in batches]
+            self._remembered = (path, table_bits), Remembered(tuned)
+        return [Forward(path, self._remembered[1], *batch, arithmetic) for batch in batches]
 
     def _judged(self, arithmetic: Arithmetic, layer: Linear, passes: Sequence[Forward]) -> Score:
         features = _features(passes)

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -12,11 +12,14 @@ from moco.data import CtrDataset, Rows, load_dataset
 from moco.oracle import Oracle
 from moco.settings import TrainSettings
 from moco.supernet.checkpoint import TrainedSupernet, held_out_rows
+from moco.supernet.fine_tuning import Lesson, fine_tuned
 from moco.supernet.forward import Path as PathOf
+from moco.supernet.forward import Weights
 from moco.supernet.head import fitted_head
 from moco.supernet.network import Network, forward_pass
 from moco.supernet.numerics import fake_quantise, quantised_tables
 from moco.supernet.train import train_supernet
+from pimmodel import PimConfig
 from spaces.architecture import ArchitectureBatch
 from spaces.nasrec import NasrecSpace, nasrec_space
 
@@ -132,6 +135,19 @@ def test_repeated_networks_are_scored_once() -> None:
     assert len(fresh._known) == 2
 
 
+def test_a_network_is_tuned_once_for_all_its_chips(monkeypatch: pytest.MonkeyPatch) -> None:
+    tuned: list[PathOf] = []
+
+    def counted(shared: Weights, path: PathOf, lessons: Sequence[Lesson]) -> Weights:
+        tuned.append(path)
+        return fine_tuned(shared, path, lessons)
+
+    monkeypatch.setattr("moco.supernet.score.fine_tuned", counted)
+    chips = PimConfig(activation_bits=np.repeat([4, 6, 7, 8], 2))
+    Oracle(trained(), data(), n_jobs=1).score(networks(2).take([0, 1] * 4), np.full(8, 16), chips)
+    assert len(tuned) == len(set(tuned)) == 2
+
+
 def test_no_networks_have_no_scores() -> None:
     assert oracle().score(networks(2).take(np.empty(0, dtype=int))).logloss.shape == (0,)
 
@@ -169,6 +185,8 @@ def test_the_digest_follows_what_changes_a_score() -> None:
 def test_wrong_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="n_score_rows must be at least 1, got 0"):
         Oracle(trained(), data(), n_score_rows=0)
+    with pytest.raises(ValueError, match="n_tuning_steps must be at least 0, got -1"):
+        Oracle(trained(), data(), n_tuning_steps=-1)
     with pytest.raises(ValueError, match="n_jobs must be at least 1, got 0"):
         Oracle(trained(), data(), n_jobs=0)
     with pytest.raises(
