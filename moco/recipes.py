@@ -114,7 +114,7 @@ RECIPES = {
             epochs=20, learning_rate=1e-3, embedding_l2=3e-3, embedding_dropout=0.1, embedding_std=EMBEDDING_STD
         ),
         final=FinalSettings(epochs=16, embedding_dropout=0.0, embedding_std=EMBEDDING_STD),
-        n_trials=1000,
+        n_trials=600,
         n_checked=8,
         n_tuning_steps=TUNING_STEPS,
     ),
