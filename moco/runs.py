@@ -36,7 +36,7 @@ from moco.retrained import FOLDER as RETRAINED
 from moco.retrained import retrained_networks
 from moco.run_settings import RunSettings, SearchSettings, kept, stored
 from moco.seconds import seconds_of, timed
-from moco.settings import FinalSettings, TrainSettings
+from moco.settings import TrainSettings
 from moco.spread import log_macs, spread_networks
 from moco.supernet import CheckpointError, TrainedSupernet, TrainProgress, load_supernet, train_supernet
 from moco.teacher import FOLDER as TEACHER
@@ -196,9 +196,7 @@ class Run:
         seeds = range(self.settings.seed, self.settings.seed + n_seeds)
         truth_log = self._truth_log  # before the other process begins, which is given it
         train = partial(
-            self.train_truth,
-            TRUTH,
-            self.recipe.final,
+            self._train_truth,
             networks,
             seeds,
             n_repeated=(len(networks) + 1) // 2,
@@ -227,16 +225,14 @@ class Run:
         with meanwhile(partial(work, n_jobs=n_idle)):
             yield
 
-    def train_truth(
+    def _train_truth(
         self,
-        name: str,
-        settings: FinalSettings,
         networks: Genomes,
         seeds: Sequence[int],
         is_over: Callable[[], bool] | None = None,
         *,
-        n_repeated: int | None = None,
-        largest_first: bool = True,
+        n_repeated: int,
+        largest_first: bool,
         n_jobs: int | None = None,
         progress: Callable[[int, int], None] | None = None,
         seconds_left: Callable[[], float] | None = None,
@@ -247,8 +243,8 @@ class Run:
             networks,
             seeds,
             self.folder,
-            name,
-            settings=settings,
+            TRUTH,
+            settings=self.recipe.final,
             n_repeated=n_repeated,
             largest_first=largest_first,
             n_jobs=n_jobs or n_trained_at_once(self.settings.device),
