@@ -154,7 +154,8 @@ class Oracle:
         self._worker: _Worker | None = None
         self._known: dict[bytes, Score] = {}
         numerics = [CLIPS, N_SAMPLED, NEGLIGIBLE, MOST_LOGIT, K_SIGMA]
-        rule = [supernet.digest, len(refit["labels"]), len(score["labels"]), RIDGE, *numerics, n_tuned, LEARNING_RATE]
+        tuning = [n_tuned, BATCH_SIZE, LEARNING_RATE]
+        rule = [supernet.digest, len(refit["labels"]), len(score["labels"]), RIDGE, *numerics, *tuning]
         self.digest = hashlib.sha256(json.dumps(rule).encode()).hexdigest()[:16]
 
     def score(

@@ -53,8 +53,7 @@ class OtherChips:
     def of(cls, codesign: CodesignStudy, trials: Trials) -> OtherChips:
         """For the front of some trials."""
         front = trials.select(is_non_dominated(trials.values))
-        costs = design_costs(codesign.data, codesign.space, front.genomes, codesign.calibration, codesign.cardinalities)
-        return cls(codesign, front.select(loses_nothing(costs.configs, costs.adc_shortfall_bits)))
+        return cls(codesign, front.select(_costs(codesign, codesign.calibration, front.genomes)[0]))
 
     def best(
         self, goals: Sequence[Goal], calibrations: Sequence[Calibration], most_logloss: float = np.inf
@@ -78,11 +77,18 @@ def _value(codesign: CodesignStudy, calibration: Calibration, goal: Goal) -> Val
     """A goal as a function of genomes; infinite for chips that lose something."""
 
     def value(genomes: Genomes) -> NDArray[np.float64]:
-        costs = design_costs(codesign.data, codesign.space, genomes, calibration, codesign.cardinalities)
-        is_lossless = loses_nothing(costs.configs, costs.adc_shortfall_bits)
-        return np.where(is_lossless, goal(columns_of(costs.estimate)), np.inf)
+        is_lossless, columns = _costs(codesign, calibration, genomes)
+        return np.where(is_lossless, goal(columns), np.inf)
 
     return value
+
+
+def _costs(
+    codesign: CodesignStudy, calibration: Calibration, genomes: Genomes
+) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.float64]]]:
+    """Which of (B, P) genomes lose nothing, (B,), and their figures by name."""
+    costs = design_costs(codesign.data, codesign.space, genomes, calibration, codesign.cardinalities)
+    return loses_nothing(costs.configs, costs.adc_shortfall_bits), columns_of(costs.estimate)
 
 
 def best_chip(space: CodesignSpace, genome: NDArray[np.int64], value: Value, rng: np.random.Generator) -> Genomes:
