@@ -47,6 +47,7 @@ from pimmodel import PimConfig, find_calibration
 from pimmodel.numerics import required_adc_bits
 from spaces import ArchitectureBatch, CodesignSpace, Genomes
 from studies import Study
+from tests.benchmarks.truth.__main__ import SYNTHETIC
 
 CAPS = {"none": np.inf, "1/2": 0.5, "1/4": 0.25, "1/10": 0.1}
 """Shares of a random design's median energy."""
@@ -206,14 +207,16 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/end"))
     given = parser.parse_args()
     folder = given.folder / given.dataset
-    first = Run(folder / "first", RunSettings(dataset=given.dataset, path=given.path), keep=False)
+    options = SYNTHETIC if given.dataset == "synthetic" else {}
+    unseeded = RunSettings(dataset=given.dataset, path=given.path, options=options)
+    first = Run(folder / "first", unseeded, keep=False)
     median_pj = median_energy_pj(first)
     print(
         f"{given.dataset}: {given.hours:g} hours each, median energy of random designs {median_pj:,.0f} pJ", flush=True
     )
     table: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
     for seed in given.seeds:
-        settings = RunSettings(dataset=given.dataset, path=given.path, seed=seed)
+        settings = replace(unseeded, seed=seed)
         this = Run(folder / "first", settings, keep=False)
         for way in given.ways:
             place = folder / f"{way}-{seed}"

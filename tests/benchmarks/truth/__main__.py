@@ -32,6 +32,9 @@ SHARED = FOLDER.parents[3] / "shared" / "data"
 N_NETWORKS = 60
 N_QUALIFYING = 8
 
+SYNTHETIC = {"n_rows": 1_000_000, "interaction_order": 3, "max_cardinality": 1000}
+"""Options of the synthetic log, where architecture matters."""
+
 
 def dataset(name: str) -> CtrDataset:
     """The data of a truth."""
@@ -39,7 +42,7 @@ def dataset(name: str) -> CtrDataset:
         return load_dataset("frappe", SHARED / "frappe")
     if name == "movielens-100k":
         return load_dataset(name)
-    return load_dataset("synthetic", n_rows=1_000_000, interaction_order=3, max_cardinality=1000)
+    return load_dataset("synthetic", **SYNTHETIC)
 
 
 def lessons(data: CtrDataset) -> ClickLog:
