@@ -1,8 +1,8 @@
 """Do scores of co-designs rank as training from scratch with the hardware in the loop does?
 
 Takes designs of the front of a finished run, evenly from the most accurate to the cheapest, trains each for its chip
-with two seeds, and scores what was trained with products computed slice by slice. Trainings are kept in the run's
-folder, so the benchmark goes on where it stopped.
+with two seeds, by the run's teacher where it has one, and scores what was trained with products computed slice by
+slice. Trainings are kept in the run's folder, so the benchmark goes on where it stopped.
 
 python -m tests.benchmarks.codesigns RUN [--designs 20] [--seeds 2] [--jobs 2]
 """
@@ -37,11 +37,12 @@ def main() -> None:
     chosen = [front[row] for row in evenly(len(front), given.designs)]
     with progress_bar("training for chips", "trainings") as bar:
         found = retrain(
-            this.data,
+            this.lessons,
             [("", design) for design in chosen],
             given.run / "codesigns",
             settings=this.recipe.final,
             seeds=range(given.seeds),
+            is_taught=this.lessons is not this.data,
             n_jobs=given.jobs,
             progress=bar.update,
         )
@@ -51,11 +52,13 @@ def main() -> None:
     truth, noise = table.mean(axis=1), Noise.of(table)
     networks, chips = ArchitectureBatch.of([one.architecture for one in chosen]), [one.hardware for one in chosen]
     oracle = Oracle(this.supernet, this.data, n_jobs=given.jobs)
+    untuned = Oracle(this.supernet, this.data, n_tuning_steps=0, n_jobs=given.jobs)
     table_bits = [int(chip.table_bits) for chip in chips]
     corrected = np.array([design.logloss for design in chosen])
     scores = {
         "corrected score, which a search goes by": corrected,
         "score": oracle.score(networks, table_bits, PimConfig.concatenate(chips)).logloss,
+        "score, layers not tuned": untuned.score(networks, table_bits, PimConfig.concatenate(chips)).logloss,
         "score in plain numbers": oracle.score(networks).logloss,
         "more MACs": -np.array([design.macs for design in chosen], dtype=np.float64),
         "more energy": -np.array([design.energy_pj for design in chosen]),
