@@ -28,7 +28,7 @@ from torch import Tensor
 
 from moco.data import ClickLog, Rows
 from moco.recipes import recipe_for
-from moco.supernet.checkpoint import TrainedSupernet, held_out_rows, part
+from moco.supernet.checkpoint import TrainedSupernet, held_out_rows, part, seen_rows
 from moco.supernet.crossbars import MOST_LOGIT, N_SAMPLED, NEGLIGIBLE, numerics_keys
 from moco.supernet.fine_tuning import BATCH_SIZE, LEARNING_RATE
 from moco.supernet.head import RIDGE
@@ -147,7 +147,7 @@ class Oracle:
             **{f"score.{name}": value for name, value in score.items()},
         }
         if n_tuned > 0:
-            seen = np.setdiff1d(np.arange(len(data.train)), held_out)
+            seen = seen_rows(len(data.train), supernet.settings, supernet.seed)
             tune = _tensors(data.train.rows(rng.permutation(seen)[:n_tuned]))
             self._tensors |= {f"tune.{name}": value for name, value in tune.items()}
         self._n_jobs = n_jobs or len(os.sched_getaffinity(0))

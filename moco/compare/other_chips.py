@@ -3,7 +3,7 @@
 What a chip costs is computed, and on all chips that lose nothing a network scores alike. So the smallest chip of a
 network makes as good a design as the one that the search took for its energy. It is found by descent: from the best of
 some random chips to the best of all that differ in one choice or two, until none is better; each chip's ADC has the
-fewest bits that lose nothing.
+fewest bits that lose nothing. Caps of the search are kept as they are meant: by its own hardware model.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SINGLE_GOALS: tuple[Goal, ...] = (lambda columns: columns["area_mm2"], lambda co
 
 @dataclass(frozen=True, eq=False)
 class OtherChips:
-    """Designs of a front that lose nothing, whose networks can have other chips.
+    """Designs of a front that lose nothing and keep the caps of their search, whose networks can have other chips.
 
     Attributes:
         codesign: Of their search.
@@ -60,7 +60,7 @@ class OtherChips:
     ) -> tuple[Genomes, NDArray[np.float64]]:
         """(B, P) the designs with no higher log loss, on the best chip by each goal and calibration; their log losses.
 
-        Log losses are those of the designs, (B,): the chips lose nothing either.
+        Log losses are those of the designs, (B,): the chips lose nothing either. They keep the caps, too.
         """
         front = self.front.select(self.front.values[:, 0] <= most_logloss)
         values = [_value(self.codesign, calibration, goal) for calibration in calibrations for goal in goals]
@@ -74,11 +74,11 @@ class OtherChips:
 
 
 def _value(codesign: CodesignStudy, calibration: Calibration, goal: Goal) -> Value:
-    """A goal as a function of genomes; infinite for chips that lose something."""
+    """A goal as a function of genomes; infinite for chips that lose something or break a cap."""
 
     def value(genomes: Genomes) -> NDArray[np.float64]:
-        is_lossless, columns = _costs(codesign, calibration, genomes)
-        return np.where(is_lossless, goal(columns), np.inf)
+        is_allowed, columns = _costs(codesign, calibration, genomes)
+        return np.where(is_allowed, goal(columns), np.inf)
 
     return value
 
@@ -86,9 +86,14 @@ def _value(codesign: CodesignStudy, calibration: Calibration, goal: Goal) -> Val
 def _costs(
     codesign: CodesignStudy, calibration: Calibration, genomes: Genomes
 ) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.float64]]]:
-    """Which of (B, P) genomes lose nothing, (B,), and their figures by name."""
+    """Which of (B, P) genomes lose nothing and keep the caps, (B,), and their figures by name."""
     costs = design_costs(codesign.data, codesign.space, genomes, calibration, codesign.cardinalities)
-    return loses_nothing(costs.configs, costs.adc_shortfall_bits), columns_of(costs.estimate)
+    is_allowed = loses_nothing(costs.configs, costs.adc_shortfall_bits)
+    if constraints := codesign.study.constraints:
+        own = design_costs(codesign.data, codesign.space, genomes, codesign.calibration, codesign.cardinalities)
+        for constraint in constraints:
+            is_allowed &= getattr(own.estimate, constraint.name) <= constraint.limit
+    return is_allowed, columns_of(costs.estimate)
 
 
 def best_chip(space: CodesignSpace, genome: NDArray[np.int64], value: Value, rng: np.random.Generator) -> Genomes:

@@ -25,6 +25,7 @@ from moco.supernet.checkpoint import (
     held_out_rows,
     part,
     read_state,
+    seen_rows,
     trained,
     write_state,
 )
@@ -152,7 +153,7 @@ class _Training:
             (self._supernet.weights, self._auxiliary),
             settings,
             rows,
-            np.setdiff1d(np.arange(len(data.train)), held_out, assume_unique=True),
+            seen_rows(len(data.train), settings, seed),
             (seed, 3),
             n_first_epochs=settings.embedding_epochs,
             after_step=lambda: self._averaged.update(),

@@ -5,9 +5,10 @@ refitted; all layers tuned in a few steps before, which is what moco does; a pas
 embeddings trained too, from the supernet's weights and from scratch.
 Corrected scores are learned from half of the networks and judged on the other half, over many splits.
 
-python -m tests.benchmarks.rank movielens-100k [--supernet FILE]
+python -m tests.benchmarks.rank movielens-100k [--seed 0] [--supernet FILE]
 
-Without a file, the supernet of the data set's recipe is trained into the folder, or read from there.
+Without a file, the supernet of the data set's recipe is trained into the folder, or read from there. Supernets of other
+seeds rank quite differently: one of them says little.
 """
 
 from __future__ import annotations
@@ -142,6 +143,7 @@ def corrected_taus(score: Floats, features: Floats, truth: Floats, controls: dic
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", choices=("frappe", "movielens-100k", "synthetic"))
+    parser.add_argument("--seed", type=int, default=0, help="of the supernet")
     parser.add_argument("--supernet", type=Path, help="checkpoint of a supernet with the recipe's settings")
     parser.add_argument("--share", type=float, help="average_share of that supernet, where it is not the recipe's")
     given = parser.parse_args()
@@ -153,9 +155,9 @@ def main() -> None:
     settings = recipe_for(data).supernet
     if given.share is not None:
         settings = replace(settings, average_share=given.share)
-    file = given.supernet or Path("runs") / f"rank-{given.data}.safetensors"
+    file = given.supernet or Path("runs") / f"rank-{given.data}-{given.seed}.safetensors"
     file.parent.mkdir(parents=True, exist_ok=True)
-    supernet = train_supernet(data, space, settings=settings, checkpoint=file)
+    supernet = train_supernet(data, space, settings=settings, seed=given.seed, checkpoint=file)
     truth = truth.useful(data)
     table = truth.figures()
     complete = ~np.isnan(table).any(axis=1)

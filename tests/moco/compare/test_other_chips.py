@@ -15,7 +15,7 @@ from moco.compare.other_chips import SINGLE_GOALS, Goal, OtherChips, best_chip, 
 from moco.lowering import pim_config
 from pimmodel.numerics import required_adc_bits
 from spaces import HARDWARE_SPACE, ChoiceBlock, Genomes, Space, codesign_of
-from studies import is_non_dominated
+from studies import Constraint, is_non_dominated
 
 SOME = {"adc_range": ("full-scale",), "activation_bits": (8,), "table_bits": (8,), "table_memory": ("reram",)}
 SOME |= {"weight_encoding": ("isaac",), "product_unit": ("digital",), "columns_per_adc": (8,)}
@@ -87,3 +87,19 @@ def test_other_chips_lose_nothing_and_are_better_than_those_of_the_front(study: 
     few, of_few = chips.best(SINGLE_GOALS, [study.calibration], limit)
     assert (of_few <= limit).all()
     assert len(few) == len(SINGLE_GOALS) * int((chips.front.values[:, 0] <= limit).sum())
+
+
+def test_other_chips_keep_the_caps_of_the_search(study: CodesignStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    trials, calibrations = study.study.trials(), list(every_calibration(study.calibration).values())
+
+    def power_mw(genomes: Genomes) -> NDArray[np.float64]:
+        return np.asarray(design_costs(study.data, study.space, genomes, study.calibration).estimate.power_mw)
+
+    free = OtherChips.of(study, trials)
+    limit = float(np.quantile(power_mw(free.front.genomes), 0.75))
+    assert (power_mw(free.best(SINGLE_GOALS, calibrations)[0]) > limit).any()
+    monkeypatch.setattr(study.study, "constraints", (Constraint(name="power_mw", limit=limit, unit="mW"),))
+    capped = OtherChips.of(study, trials)
+    assert 0 < len(capped.front.values) < len(free.front.values)
+    found, _ = capped.best(SINGLE_GOALS, calibrations)
+    assert (power_mw(found) <= limit).all()
