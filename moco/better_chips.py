@@ -52,9 +52,7 @@ class BetterChips:
         costs = self.look.costs(flat)
         energy_pj, latency_ns = costs.estimate.energy_pj.reshape(shape), costs.estimate.latency_ns.reshape(shape)
         loss = weight * np.log(energy_pj) + (1 - weight) * np.log(latency_ns)
-        is_within = np.ones(shape, dtype=bool)
-        for constraint in self.look.constraints:
-            is_within &= getattr(costs.estimate, constraint.name).reshape(shape) <= constraint.limit
+        is_within = self.look.keeps_caps(costs).reshape(shape)
         is_lossless = loses_nothing(costs.configs, costs.adc_shortfall_bits).reshape(shape)
         is_allowed = is_lossless & (is_within | ~(is_lossless & is_within).any(axis=1, keepdims=True))
         best = np.where(is_allowed, loss, np.inf).argmin(axis=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moco.batch_costs import Costs, design_costs
 from moco.data import ClickLog
@@ -51,3 +52,10 @@ class LookAhead:
     def costs(self, genomes: Genomes) -> Costs:
         """All that the hardware model says of (B, P) genomes."""
         return design_costs(self.data, self.space, genomes, self.calibration, self.cardinalities)
+
+    def keeps_caps(self, costs: Costs) -> NDArray[np.bool_]:
+        """(B,) which of B designs keep all caps."""
+        is_within = np.ones(len(costs.macs), dtype=bool)
+        for constraint in self.constraints:
+            is_within &= getattr(costs.estimate, constraint.name) <= constraint.limit
+        return is_within

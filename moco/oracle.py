@@ -147,7 +147,7 @@ class Oracle:
             **{f"score.{name}": value for name, value in score.items()},
         }
         if n_tuned > 0:
-            seen = seen_rows(len(data.train), supernet.settings, supernet.seed)
+            seen = seen_rows(len(data.train), held_out)
             tune = _tensors(data.train.rows(rng.permutation(seen)[:n_tuned]))
             self._tensors |= {f"tune.{name}": value for name, value in tune.items()}
         self._n_jobs = n_jobs or len(os.sched_getaffinity(0))

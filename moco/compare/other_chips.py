@@ -9,14 +9,15 @@ fewest bits that lose nothing. Caps of the search are kept as they are meant: by
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moco.batch_costs import design_costs, loses_nothing
+from moco.batch_costs import loses_nothing
 from moco.codesign import CodesignStudy
 from moco.compare.figures import columns_of
+from moco.look_ahead import LookAhead
 from moco.lowering import pim_config
 from moco.progress import progress_bar
 from pimmodel import Calibration
@@ -87,12 +88,13 @@ def _costs(
     codesign: CodesignStudy, calibration: Calibration, genomes: Genomes
 ) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.float64]]]:
     """Which of (B, P) genomes lose nothing and keep the caps, (B,), and their figures by name."""
-    costs = design_costs(codesign.data, codesign.space, genomes, calibration, codesign.cardinalities)
+    own = LookAhead(
+        codesign.data, codesign.space, codesign.calibration, codesign.cardinalities, tuple(codesign.study.constraints)
+    )
+    costs = replace(own, calibration=calibration).costs(genomes)
     is_allowed = loses_nothing(costs.configs, costs.adc_shortfall_bits)
-    if constraints := codesign.study.constraints:
-        own = design_costs(codesign.data, codesign.space, genomes, codesign.calibration, codesign.cardinalities)
-        for constraint in constraints:
-            is_allowed &= getattr(own.estimate, constraint.name) <= constraint.limit
+    if own.constraints:
+        is_allowed &= own.keeps_caps(costs if calibration is own.calibration else own.costs(genomes))
     return is_allowed, columns_of(costs.estimate)
 
 

@@ -99,9 +99,9 @@ def held_out_rows(n_rows: int, settings: TrainSettings, seed: int) -> NDArray[np
     return np.sort(np.random.default_rng((seed, 1)).permutation(n_rows)[:n_held_out])
 
 
-def seen_rows(n_rows: int, settings: TrainSettings, seed: int) -> NDArray[np.int64]:
-    """The other train rows, ascending: on them supernets are trained, and layers tuned."""
-    return np.setdiff1d(np.arange(n_rows), held_out_rows(n_rows, settings, seed), assume_unique=True)
+def seen_rows(n_rows: int, held_out: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The train rows beside those held out, ascending: on them supernets are trained, and layers tuned."""
+    return np.setdiff1d(np.arange(n_rows), held_out, assume_unique=True)
 
 
 @dataclass(frozen=True, slots=True)

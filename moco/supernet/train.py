@@ -153,7 +153,7 @@ class _Training:
             (self._supernet.weights, self._auxiliary),
             settings,
             rows,
-            seen_rows(len(data.train), settings, seed),
+            seen_rows(len(data.train), held_out),
             (seed, 3),
             n_first_epochs=settings.embedding_epochs,
             after_step=lambda: self._averaged.update(),

@@ -42,7 +42,7 @@ def main() -> None:
             given.run / "codesigns",
             settings=this.recipe.final,
             seeds=range(given.seeds),
-            is_taught=this.lessons is not this.data,
+            is_taught=this.lessons is not this.whole_data,
             n_jobs=given.jobs,
             progress=bar.update,
         )
@@ -50,15 +50,16 @@ def main() -> None:
     table = np.array([[one.chip_valid.logloss for one in trained[design.key]] for design in chosen])
     tests = np.array([[one.chip_test.logloss for one in trained[design.key]] for design in chosen])
     truth, noise = table.mean(axis=1), Noise.of(table)
-    networks, chips = ArchitectureBatch.of([one.architecture for one in chosen]), [one.hardware for one in chosen]
+    networks = ArchitectureBatch.of([one.architecture for one in chosen])
+    chips = PimConfig.concatenate([one.hardware for one in chosen])
+    table_bits = [int(one.hardware.table_bits) for one in chosen]
     oracle = Oracle(this.supernet, this.data, n_jobs=given.jobs)
     untuned = Oracle(this.supernet, this.data, n_tuning_steps=0, n_jobs=given.jobs)
-    table_bits = [int(chip.table_bits) for chip in chips]
     corrected = np.array([design.logloss for design in chosen])
     scores = {
         "corrected score, which a search goes by": corrected,
-        "score": oracle.score(networks, table_bits, PimConfig.concatenate(chips)).logloss,
-        "score, layers not tuned": untuned.score(networks, table_bits, PimConfig.concatenate(chips)).logloss,
+        "score": oracle.score(networks, table_bits, chips).logloss,
+        "score, layers not tuned": untuned.score(networks, table_bits, chips).logloss,
         "score in plain numbers": oracle.score(networks).logloss,
         "more MACs": -np.array([design.macs for design in chosen], dtype=np.float64),
         "more energy": -np.array([design.energy_pj for design in chosen]),
