@@ -62,8 +62,8 @@ Device = Annotated[str, typer.Option(help="For training: cpu, auto (an accelerat
 Check = Annotated[
     int | None,
     typer.Option(
-        help="Networks to train from scratch, the cheaper half twice, to see how well the supernet ranks; 0 for none, "
-        "the data set's recipe when left out."
+        help="Networks to train from scratch, the cheapest quarter twice, to see how well the supernet ranks and to "
+        "correct its scores; 0 for none, the data set's recipe when left out."
     ),
 ]
 Epochs = Annotated[int | None, typer.Option(help="Epochs of supernet training; the data set's recipe when left out.")]

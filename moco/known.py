@@ -113,4 +113,4 @@ def first_population(look: LookAhead, seed: int, others: Genomes | None = None) 
         others: (m, P') networks to put on chips beside the hand-made ones.
     """
     known = known_designs(look.space, others)
-    return np.concatenate([with_better_chips(known, look, seed), most_work(look, seed)])
+    return np.concatenate([with_better_chips(known, look, seed), most_work(look, seed, known)])

@@ -37,13 +37,16 @@ from moco.retrained import retrained_networks
 from moco.run_settings import RunSettings, SearchSettings, kept, stored
 from moco.seconds import seconds_of, timed
 from moco.settings import TrainSettings
-from moco.spread import log_macs, spread_networks
+from moco.spread import log_macs, spread_networks, typical_macs
 from moco.supernet import CheckpointError, TrainedSupernet, TrainProgress, load_supernet, train_supernet
 from moco.teacher import FOLDER as TEACHER
 from moco.teacher import taught
 from moco.truth import LEAST_NETWORKS, TRUTH, Truth, train_truth
 from moco.validation import Validation, validate
 from spaces import CodesignSpace, Genomes
+
+REPEATED_PART = 4
+"""One in so many networks that judge a supernet is trained with a second seed: the cheapest, for the time it takes."""
 
 
 class Run:
@@ -174,12 +177,12 @@ class Run:
     def validate(self, n_networks: int, n_seeds: int = 2, budget: Budget | None = None) -> Validation | None:
         """Rank fidelity of the supernet on n networks spread over cost, trained from scratch; None where n is 0.
 
-        Large networks take nearly all of the time. So the largest of the space is none of them, and the cheaper half
-        tells how seeds differ.
+        Large networks take nearly all of the time. So none is larger than a typical network of the space, and the
+        cheapest tell how seeds differ.
 
         Args:
             n_networks: How many.
-            n_seeds: Trainings of each of the cheaper half; the others are trained once.
+            n_seeds: Trainings of each of the cheapest quarter; the others are trained once.
             budget: Of time: those networks must do, if they are enough, whose trainings end within its share for them.
 
         Raises:
@@ -190,16 +193,17 @@ class Run:
             return stored
         if n_networks < LEAST_NETWORKS:
             raise ValueError(f"a rank needs at least {LEAST_NETWORKS} networks, got {n_networks}; 0 checks nothing")
-        networks = spread_networks(self.space.network, n_networks + 1, self.settings.seed)[:n_networks]
+        space = self.space.network
+        networks = spread_networks(space, n_networks, self.settings.seed, typical_macs(space))
         if budget is not None:
-            networks = networks[without_the_longest(np.expm1(log_macs(self.space.network, networks)))]
+            networks = networks[without_the_longest(np.expm1(log_macs(space, networks)))]
         seeds = range(self.settings.seed, self.settings.seed + n_seeds)
         truth_log = self._truth_log  # before the other process begins, which is given it
         train = partial(
             self._train_truth,
             networks,
             seeds,
-            n_repeated=(len(networks) + 1) // 2,
+            n_repeated=max(len(networks) // REPEATED_PART, 1),
             largest_first=budget is None,
             seconds_left=None if budget is None else lambda: budget.truth_left_s,
         )

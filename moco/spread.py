@@ -19,8 +19,11 @@ N_STEPS = 2000
 N_WALKS = 16
 """Towards either end; the one that gets furthest counts."""
 
+N_TYPICAL = 1000
+"""Uniform samples whose median says what a network of a space costs."""
 
-def spread_networks(space: NasrecSpace, n_networks: int, seed: int = 0) -> Genomes:
+
+def spread_networks(space: NasrecSpace, n_networks: int, seed: int = 0, most_macs: float = np.inf) -> Genomes:
     """(n, P) canonical genomes of distinct networks whose log MACs are spread evenly, cheapest first.
 
     Each network walks from a uniform sample towards its share of the way between the least and the most MACs: one gene
@@ -30,15 +33,22 @@ def spread_networks(space: NasrecSpace, n_networks: int, seed: int = 0) -> Genom
         space: The networks.
         n_networks: How many.
         seed: Of the samples and walks.
+        most_macs: Where the spread ends, if not at the largest network of the space.
     """
     rng = np.random.default_rng((seed, 5))
     ends = _walk(space, space.sample(rng, 2 * N_WALKS), np.repeat([0.0, 1e9], N_WALKS), rng)[1]
-    targets = np.linspace(ends.min(), ends.max(), n_networks)
+    targets = np.linspace(ends.min(), min(ends.max(), np.log1p(most_macs)), n_networks)
     genomes, _ = _walk(space, space.sample(rng, n_networks), targets, rng)
     genomes = space.canonical(genomes)
     _, first = np.unique(genomes, axis=0, return_index=True)
     genomes = genomes[np.sort(first)]
     return genomes[np.argsort(log_macs(space, genomes), kind="stable")]
+
+
+def typical_macs(space: NasrecSpace) -> float:
+    """Median multiply-accumulates of uniform samples: fronts hardly reach beyond, and trainings are long there."""
+    genomes = space.canonical(space.sample(np.random.default_rng(0), N_TYPICAL))
+    return float(np.expm1(np.median(log_macs(space, genomes))))
 
 
 def log_macs(space: NasrecSpace, genomes: Genomes) -> NDArray[np.float64]:

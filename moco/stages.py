@@ -38,8 +38,8 @@ def run(
         search: Of the search.
         n_trials: Distinct designs to score; None takes the data set's recipe.
         n_checked: Networks to train from scratch to see how well the supernet ranks and to correct its scores; None
-            takes the recipe's. The cheaper half is trained twice; where hours are given, each once, as many as there is
-            time for.
+            takes the recipe's. The cheapest quarter is trained twice; where hours are given, each once, as many as
+            there is time for.
         hours: For everything together, over interruptions; None for as long as it takes.
 
     Raises:

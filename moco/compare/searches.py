@@ -14,7 +14,7 @@ from moco.compare.fixed_chip import at_uniform_bits, fixed_chip_space, on_fixed_
 from moco.compare.judge import Judge, Plan
 from moco.compare.settled_networks import settled_networks
 from moco.design import Design
-from moco.known import first_population, known_networks
+from moco.known import first_population, known_designs, known_networks
 from moco.most_work import most_work
 from moco.progress import progress_bar
 from spaces import CodesignSpace, Genomes, products
@@ -80,7 +80,7 @@ def architecture_search(judge: Judge, plan: Plan, space: CodesignSpace, networks
     """
     fixed = fixed_chip_space(space)
     hand_made = fixed.network.genomes_of(list(known_networks(fixed.network).values()))
-    working = most_work(judge.look_ahead(space), plan.seed)[:, : space.n_network_blocks]
+    working = most_work(judge.look_ahead(space), plan.seed, known_designs(space, networks))[:, : space.n_network_blocks]
     known = np.concatenate([on_fixed_chip(fixed, some) for some in (hand_made, networks, working)])
     objectives = [judge.objectives[0], Objective(name="macs")]
 

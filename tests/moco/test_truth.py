@@ -13,7 +13,7 @@ import pytest
 from moco.data import CtrDataset, load_dataset
 from moco.retrain import train_from_scratch
 from moco.settings import FinalSettings
-from moco.spread import log_macs, spread_networks
+from moco.spread import log_macs, spread_networks, typical_macs
 from moco.truth import Truth, train_truth
 from spaces.nasrec import NasrecSpace, nasrec_space
 from spaces.space import Genomes
@@ -40,10 +40,20 @@ def test_networks_are_spread_evenly_from_the_cheapest_to_the_largest(space: Nasr
     sample = log_macs(space, space.sample(np.random.default_rng(0), 3000))
     assert cost[0] <= sample.min() + 0.1
     assert cost[-1] >= sample.max() - 0.1
-    targets = np.linspace(cost[0], cost[-1], 20)
-    assert np.abs(np.interp(targets, cost, cost) - targets).max() < 1e-9
-    assert np.diff(cost).max() < 3 * (cost[-1] - cost[0]) / 20
+    step = (cost[-1] - cost[0]) / 19
+    assert np.diff(cost).max() < 3 * step
+    assert np.abs(cost - np.linspace(cost[0], cost[-1], 20)).max() < 2 * step
     assert np.array_equal(genomes, spread_networks(space, 20, seed=3))
+
+
+def test_a_spread_ends_where_it_is_told() -> None:
+    space = SPACE
+    typical = typical_macs(space)
+    macs = np.expm1(log_macs(space, space.canonical(space.sample(np.random.default_rng(1), 2000))))
+    assert 0.4 < (macs <= typical).mean() < 0.6
+    cost = log_macs(space, spread_networks(space, 12, most_macs=typical))
+    assert cost[-1] == pytest.approx(np.log1p(typical), abs=0.05)
+    assert np.diff(cost).max() < 3 * (cost[-1] - cost[0]) / 11
 
 
 def test_a_truth_is_what_training_from_scratch_says(log: CtrDataset, genomes: Genomes, tmp_path: Path) -> None:
