@@ -1,9 +1,11 @@
 """Scores corrected by truth: networks that have been trained from scratch tell how the others would do.
 
-A supernet's score says how well shared weights do, not how well a network's own would. How the two differ is learned by
-a Bayesian ridge regression on the score and, with less weight, size, learned interactions and dot-products; from many
-networks on how often each operator occurs as well. A regression that reads more than its networks can
-tell fits each of them exactly, and a search then finds what it got wrong. Each prediction has its uncertainty.
+A supernet's score says how well shared weights do, not how well a network's own would. One difference is the same on
+every log and for every supernet that was looked at: shared weights underrate products of fields. It is known before
+anything is learned. What else differs is learned by a Bayesian ridge regression on the score and, with less weight,
+dot-products and size; from many networks on how often each operator occurs as well. A regression that reads more than
+its networks can tell fits each of them exactly, and a search then finds what it got wrong. Each prediction has its
+uncertainty.
 """
 
 from __future__ import annotations
@@ -30,6 +32,10 @@ LEAST_NETWORKS = 6
 ENOUGH_FOR_COUNTS = 40
 """Networks from which it is learned what each operator is worth."""
 
+UNDERRATED = 1.5
+"""What a dot-product in a network is worth beyond its score, in standard deviations of scores: all of twelve
+supernets on two logs order networks better for it (BENCHMARKS.md)."""
+
 MINOR_WEIGHT = 0.3
 """Of all that is read beside the score: with as much weight as the score, it misleads where networks are few."""
 
@@ -38,8 +44,8 @@ MOST_DEVIATIONS = 2.0
 that hardly learned anything says little of the others."""
 
 SIZE = FEATURES.index("log_macs")
-MAIN = (SIZE, FEATURES.index("log_learned_interactions"), FEATURES.index("n_dot-product"))
-COUNTS = tuple(place for place, name in enumerate(FEATURES) if name.startswith("n_") and place not in MAIN)
+DOT_PRODUCTS = FEATURES.index("n_dot-product")
+COUNTS = tuple(place for place, name in enumerate(FEATURES) if name.startswith("n_"))
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,8 @@ class Correction:
         plain_tau: The same of the scores as they are.
         held_out_rmse: Root mean square error of the same predictions, log loss.
         plain_rmse: Likewise of predictions by a line through the scores alone.
-        columns: (K - 3,) places in the features of what it reads beside score and size.
+        score_sd: Standard deviation of their scores.
+        columns: (K - 2,) places in the features of what it reads beside the score and whether there is a dot-product.
         centre, scale: (K,) mean and spread of the inputs, weights of the minor ones included.
         coefficients: (K,) of the scaled inputs.
         intercept: Log loss at the centre.
@@ -65,6 +72,7 @@ class Correction:
     plain_tau: float
     held_out_rmse: float
     plain_rmse: float
+    score_sd: float
     columns: tuple[int, ...]
     centre: tuple[float, ...]
     scale: tuple[float, ...]
@@ -89,10 +97,10 @@ class Correction:
         if len(truths) < 2:
             raise ValueError(f"a correction needs 2 networks trained from scratch, got {len(truths)}")
         given = np.asarray(features, dtype=np.float64)
-        columns = _columns(len(truths), given.shape[1])
-        x = _inputs(scores, given, columns)
+        columns, score_sd = _columns(len(truths), given.shape[1]), float(scores.std())
+        x = _inputs(scores, given, columns, score_sd)
         learned = _without_outliers(truths)
-        held_out, plain = _held_out(x, learned), _held_out(x[:, :1], learned)
+        held_out, plain = _held_out(x, learned), _held_out(scores[:, None], learned)
         centre, scale = _scaling(x)
         ridge = _ridge((x - centre) / scale, learned)
         return cls(
@@ -101,6 +109,7 @@ class Correction:
             plain_tau=kendall_tau(scores, truths),
             held_out_rmse=_rmse(held_out, truths),
             plain_rmse=_rmse(plain, truths),
+            score_sd=score_sd,
             columns=columns,
             centre=tuple(centre.tolist()),
             scale=tuple(scale.tolist()),
@@ -112,7 +121,8 @@ class Correction:
 
     def predict(self, score: ArrayLike, features: ArrayLike) -> tuple[Floats, Floats]:
         """(n,) expected log losses after training from scratch, and their standard deviations."""
-        x = _inputs(np.asarray(score, dtype=np.float64), np.asarray(features, dtype=np.float64), self.columns)
+        given = np.asarray(features, dtype=np.float64)
+        x = _inputs(np.asarray(score, dtype=np.float64), given, self.columns, self.score_sd)
         x = (x - np.array(self.centre)) / np.array(self.scale)
         mean = x @ np.array(self.coefficients) + self.intercept
         variance = np.einsum("ij,jk,ik->i", x, np.array(self.covariance), x) + self.noise_sd**2
@@ -150,7 +160,7 @@ class Correction:
         try:
             entries = json.loads(text)
             read = cls(**{**entries, "columns": tuple(map(int, entries["columns"]))})
-            read.predict(np.zeros(1), np.zeros((1, max((*read.columns, SIZE)) + 1)))
+            read.predict(np.zeros(1), np.zeros((1, max((*read.columns, DOT_PRODUCTS)) + 1)))
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ValueError(f"this is no correction of scores: {error}") from error
         return read
@@ -159,12 +169,25 @@ class Correction:
 def _columns(n_networks: int, n_features: int) -> tuple[int, ...]:
     """What is read beside the score."""
     counts = COUNTS if n_networks >= ENOUGH_FOR_COUNTS else ()
-    return (*MAIN, *counts, *range(len(FEATURES), n_features))
+    return (SIZE, *counts, *range(len(FEATURES), n_features))
 
 
-def _inputs(score: Floats, features: Floats, columns: tuple[int, ...]) -> Floats:
-    """(n, K) the score, then the columns of the features."""
-    return np.column_stack([score, features[:, columns]])
+def _inputs(score: Floats, features: Floats, columns: tuple[int, ...], score_sd: float) -> Floats:
+    """(n, K) the score as it should be, whether there is a dot-product, then the columns of the features."""
+    multiplies = features[:, DOT_PRODUCTS] > 0
+    return np.column_stack([without_known_bias(score, features, score_sd), multiplies, features[:, columns]])
+
+
+def without_known_bias(score: Floats, features: Floats, score_sd: float) -> Floats:
+    """(n,) scores less what shared weights underrate networks with a dot-product by.
+
+    Args:
+        score: (n,) of n networks.
+        features: (n, F) of them.
+        score_sd: Standard deviation of the scores of networks of all kinds.
+    """
+    found: Floats = score - UNDERRATED * score_sd * (features[:, DOT_PRODUCTS] > 0)
+    return found
 
 
 def _scaling(x: Floats) -> tuple[Floats, Floats]:

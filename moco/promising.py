@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from moco.codesign import CodesignStudy
-from moco.correction import LEAST_NETWORKS, Correction
+from moco.correction import LEAST_NETWORKS, Correction, without_known_bias
 from moco.design import Design
 from moco.features import FEATURES
 from moco.pace import training_time
@@ -137,10 +137,12 @@ class Candidates:
         reached = np.array([trained[self.designs[row].key] for row in rows.tolist()], dtype=np.float64)
         truths = np.concatenate([self.known.logloss, reached - self.chip_loss[rows]])
         scores = np.concatenate([self.known.score, self.score[rows]])
-        if len(truths) < LEAST_NETWORKS:  # so few say how far off scores are, not how to order networks
-            shift = float(np.median(truths - scores)) if len(truths) > 0 else 0.0
-            return self.score + shift + self.chip_loss, np.full(len(self), self.score.std())
         features = np.concatenate([self.known.features, self.features[rows]])
+        if len(truths) < LEAST_NETWORKS:  # so few say how far off scores are, not how to order networks
+            spread = float(self.score.std())
+            errors = truths - without_known_bias(scores, features, spread)
+            mean = without_known_bias(self.score, self.features, spread) + (np.median(errors) if len(errors) else 0.0)
+            return mean + self.chip_loss, np.full(len(self), spread)
         mean, sd = Correction.fit(scores, features, truths).predict(self.score, self.features)
         return mean + self.chip_loss, sd
 

@@ -23,7 +23,12 @@ from moco.truth import LEAST_NETWORKS, Truth
 
 Floats = NDArray[np.float64]
 
-CONTROLS = {"more MACs": "log_macs", "more live blocks": "n_live_blocks", "more attention": "n_attention"}
+CONTROLS = {
+    "more MACs": "log_macs",
+    "more live blocks": "n_live_blocks",
+    "more dot-products": "n_dot-product",
+    "more attention": "n_attention",
+}
 """Scores that count: each a feature of the network, of which more is taken to be better."""
 
 UNTRAINED = "untrained supernet"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from moco.correction import MOST_DEVIATIONS, Correction
+from moco.correction import MOST_DEVIATIONS, UNDERRATED, Correction, without_known_bias
 from moco.features import FEATURES, network_features
 from moco.fidelity import rank_correlation
 from spaces import Architecture, ArchitectureBatch, Block, products
@@ -51,6 +51,23 @@ def test_few_networks_teach_score_and_size_before_anything_else() -> None:
     assert not two.is_better  # two cannot tell
     with pytest.raises(ValueError, match="a correction needs 2 networks trained from scratch, got 1"):
         Correction.fit(NOISE[:1], X[:1], NOISE[:1])
+
+
+def test_what_shared_weights_always_underrate_is_known_before_anything_is_learned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    multiplies = X[:, FEATURES.index("n_dot-product")] > 0
+    truth = 0.5 + 0.01 * (NOISE - 1.5 * multiplies)
+    few, both = np.flatnonzero(multiplies)[:8], np.argsort(multiplies, kind="stable")[:60]
+    assert 0.4 < multiplies[both].mean() < 0.6
+    assert without_known_bias(NOISE, X, 2.0) == pytest.approx(NOISE - 3.0 * multiplies)
+    taus = []
+    for underrated in (UNDERRATED, 0.0):
+        monkeypatch.setattr("moco.correction.UNDERRATED", underrated)
+        predicted = Correction.fit(NOISE[few], X[few], truth[few]).predict(NOISE[both], X[both])[0]
+        taus.append(rank_correlation(predicted, truth[both]).tau)
+    assert taus[0] > 0.8
+    assert taus[0] > taus[1] + 0.1
 
 
 def test_what_few_networks_cannot_tell_is_not_read() -> None:
