@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spaces import ArchitectureBatch, liveness, products
-from spaces.architecture import DENSE_OPERATORS, DOT_PRODUCT, EFC, SPARSE_OPERATORS
-from spaces.liveness import Liveness
+from spaces.architecture import DENSE_OPERATORS, SPARSE_OPERATORS
 
 FEATURES = (
     "log_macs",
@@ -15,17 +14,12 @@ FEATURES = (
     "n_live_blocks",
     *(f"n_{operator}" for operator in (*DENSE_OPERATORS, *SPARSE_OPERATORS)),
     "n_fm",
-    "log_learned_interactions",
     "n_dense_to_sparse",
     "log_dense_width",
     "log_rows",
     "weight_bits",
 )
-"""Widths, rows and weight bits are means over the live parts.
-
-Learned interactions are products of linear maps of the embeddings: dot-products, and factorisation machines that read
-rows which an embedded fully connected layer has made.
-"""
+"""Widths, rows and weight bits are means over the live parts."""
 
 
 def network_features(networks: ArchitectureBatch, n_dense: int, n_sparse: int) -> NDArray[np.float64]:
@@ -46,24 +40,12 @@ def network_features(networks: ArchitectureBatch, n_dense: int, n_sparse: int) -
             live.block.sum(axis=1),
             *counts,
             live.fm.sum(axis=1),
-            np.log1p(_n_learned_interactions(networks, live)),
             live.dense_to_sparse.sum(axis=1),
             _mean(np.log(networks.dense_dim), live.dense_operator),
             _mean(np.log(networks.sparse_dim), live.sparse_operator),
             _mean(bits, is_operator),
         ]
     ).astype(np.float64)
-
-
-def _n_learned_interactions(networks: ArchitectureBatch, live: Liveness) -> NDArray[np.int64]:
-    """(B,) live dot-products, and live factorisation machines below an embedded fully connected layer."""
-    counts: NDArray[np.int64] = (live.dense_operator & (networks.dense_operator == DOT_PRODUCT)).sum(axis=1)
-    mapped_nodes = np.zeros_like(counts)
-    for block in range(networks.sparse_operator.shape[1]):
-        is_mapped = (networks.sparse_operator[:, block] == EFC) | (networks.sparse_inputs[:, block] & mapped_nodes > 0)
-        mapped_nodes |= is_mapped.astype(np.int64) << block + 1
-        counts += live.fm[:, block] & is_mapped
-    return counts
 
 
 def _mean(values: NDArray[np.float64], is_counted: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from moco.correction import MOST_DEVIATIONS, UNDERRATED, Correction, without_known_bias
 from moco.features import FEATURES, network_features
 from moco.fidelity import rank_correlation
-from spaces import Architecture, ArchitectureBatch, Block, products
+from spaces import products
 from spaces.nasrec import nasrec_space
 
 SPACE = nasrec_space(n_dense=3, n_sparse=5, weight_bits=(4, 8))
@@ -123,22 +121,6 @@ def test_a_correction_is_kept_without_loss() -> None:
 def test_a_damaged_file_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="this is no correction of scores"):
         Correction.from_json(text)
-
-
-def test_learned_interactions_are_products_of_linear_maps() -> None:
-    plain = replace(SPACE.neutral_block, sparse_operator="attention", has_fm=True)
-    column = FEATURES.index("log_learned_interactions")
-
-    def n_learned(*blocks: Block) -> float:
-        networks = ArchitectureBatch.of([Architecture(blocks=blocks, embedding_dim=16)])
-        return float(np.expm1(network_features(networks, 3, 5)[0, column]))
-
-    mapped = replace(plain, sparse_operator="efc")
-    assert n_learned(plain) == 0  # a factorisation machine of what attention gives
-    assert n_learned(mapped) == pytest.approx(1)
-    assert n_learned(replace(mapped, has_fm=False), replace(plain, sparse_inputs=(1,))) == pytest.approx(1)
-    assert n_learned(replace(mapped, dense_operator="dot-product")) == pytest.approx(2)
-    assert n_learned(replace(mapped, dense_operator="dot-product"), plain) == 0  # not alive
 
 
 def test_features_count_what_is_alive() -> None:
