@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -65,6 +65,7 @@ class Correction:
         intercept: Log loss at the centre.
         covariance: (K, K) of the coefficients.
         noise_sd: Standard deviation of one network's log loss around what the inputs explain.
+        level: Median of what truths are above scores less their known bias.
     """
 
     n_networks: int
@@ -80,6 +81,7 @@ class Correction:
     intercept: float
     covariance: tuple[tuple[float, ...], ...]
     noise_sd: float
+    level: float
 
     @classmethod
     def fit(cls, score: ArrayLike, features: ArrayLike, truth: ArrayLike) -> Correction:
@@ -117,6 +119,23 @@ class Correction:
             intercept=float(ridge.intercept_),
             covariance=tuple(map(tuple, ridge.sigma_.tolist())),
             noise_sd=float(ridge.alpha_**-0.5),
+            level=float(np.median(truths - without_known_bias(scores, given, score_sd))),
+        )
+
+    @property
+    def trusted(self) -> Correction:
+        """What a search goes by: this, where it is better; else scores less their known bias, at the truths' level."""
+        if self.is_better:
+            return self
+        n = len(self.coefficients)
+        return replace(
+            self,
+            centre=(0.0,) * n,
+            scale=(1.0,) * n,
+            coefficients=(1.0, *(0.0,) * (n - 1)),
+            intercept=self.level,
+            covariance=((0.0,) * n,) * n,
+            noise_sd=self.score_sd,
         )
 
     def predict(self, score: ArrayLike, features: ArrayLike) -> tuple[Floats, Floats]:
@@ -138,10 +157,11 @@ class Correction:
 
     def summary(self) -> str:
         """One sentence for people."""
-        which = "with log loss corrected" if self.is_better else "as it is"
+        less = "less what shared weights underrate, and no more"
+        which = "corrected by networks from scratch" if self.is_better else less
         return (
-            f"The search uses the score {which}: corrected by what other networks reached from scratch, it predicts "
-            f"{self.n_networks} of them with an error of {self.held_out_rmse:.4f} and orders them with tau "
+            f"The search uses the score {which}. Corrected by what {self.n_networks} networks reached from scratch, it "
+            f"predicts each from the others with an error of {self.held_out_rmse:.4f} and orders them with tau "
             f"{self.held_out_tau:.2f}; by the score alone the error is {self.plain_rmse:.4f}, tau {self.plain_tau:.2f}."
         )
 

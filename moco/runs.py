@@ -278,9 +278,9 @@ class Run:
 
     @property
     def trusted_correction(self) -> Correction | None:
-        """The correction where it predicts better than the score alone: what searches go by."""
-        found = self.correction
-        return found if found is not None and found.is_better else None
+        """What searches go by: the correction where it predicts better than the score alone, else what of it is known
+        beforehand; None where no networks were trained."""
+        return None if self.correction is None else self.correction.trusted
 
     def stored_validation(self) -> Validation | None:
         """Rank fidelity as measured before, of this supernet; None where it was not."""

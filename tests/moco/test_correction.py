@@ -47,6 +47,9 @@ def test_few_networks_teach_score_and_size_before_anything_else() -> None:
     two = Correction.fit(NOISE[:2], X[:2], truth[:2])
     assert np.isfinite(two.predict(NOISE, X)).all()
     assert not two.is_better  # two cannot tell
+    assert few.trusted is few
+    known = without_known_bias(NOISE, X, float(NOISE[:2].std()))
+    assert two.trusted.predict(NOISE, X)[0] == pytest.approx(known + np.median(truth[:2] - known[:2]))
     with pytest.raises(ValueError, match="a correction needs 2 networks trained from scratch, got 1"):
         Correction.fit(NOISE[:1], X[:1], NOISE[:1])
 
