@@ -53,7 +53,7 @@ class Correction:
     """Predicts the log loss of training from scratch.
 
     Attributes:
-        n_networks: Networks trained from scratch, from which it was learned.
+        n_networks: Networks trained from scratch, from which it was learned; 0 where all is known beforehand.
         held_out_tau: Kendall's tau of predictions, each by a correction that was learned from the other networks.
         plain_tau: The same of the scores as they are.
         held_out_rmse: Root mean square error of the same predictions, log loss.
@@ -122,20 +122,42 @@ class Correction:
             level=float(np.median(truths - without_known_bias(scores, given, score_sd))),
         )
 
+    @classmethod
+    def known(cls, score_sd: float) -> Correction:
+        """What is known where no network was trained: the bias, where scores have this standard deviation."""
+        zeros = (0.0, 0.0)
+        return cls(
+            n_networks=0,
+            held_out_tau=0.0,
+            plain_tau=0.0,
+            held_out_rmse=score_sd,
+            plain_rmse=score_sd,
+            score_sd=score_sd,
+            columns=(),
+            centre=zeros,
+            scale=(1.0, 1.0),
+            coefficients=(1.0, 0.0),
+            intercept=0.0,
+            covariance=(zeros, zeros),
+            noise_sd=score_sd,
+            level=0.0,
+        )
+
     @property
     def trusted(self) -> Correction:
         """What a search goes by: this, where it is better; else scores less their known bias, at the truths' level."""
         if self.is_better:
             return self
-        n = len(self.coefficients)
+        known = self.known(self.score_sd)
         return replace(
             self,
-            centre=(0.0,) * n,
-            scale=(1.0,) * n,
-            coefficients=(1.0, *(0.0,) * (n - 1)),
+            columns=known.columns,
+            centre=known.centre,
+            scale=known.scale,
+            coefficients=known.coefficients,
             intercept=self.level,
-            covariance=((0.0,) * n,) * n,
-            noise_sd=self.score_sd,
+            covariance=known.covariance,
+            noise_sd=known.noise_sd,
         )
 
     def predict(self, score: ArrayLike, features: ArrayLike) -> tuple[Floats, Floats]:
@@ -158,6 +180,8 @@ class Correction:
     def summary(self) -> str:
         """One sentence for people."""
         less = "less what shared weights underrate, and no more"
+        if self.n_networks == 0:
+            return f"The search uses the score {less}: too few networks were trained from scratch to correct it."
         which = "corrected by networks from scratch" if self.is_better else less
         return (
             f"The search uses the score {which}. Corrected by what {self.n_networks} networks reached from scratch, it "

@@ -30,7 +30,7 @@ from moco.meanwhile import meanwhile
 from moco.oracle import Oracle
 from moco.pace import without_the_longest
 from moco.progress import progress_bar
-from moco.recipes import Recipe, recipe_for
+from moco.recipes import N_CHECKED, Recipe, recipe_for
 from moco.report import ReportInputs, write_report
 from moco.retrained import FOLDER as RETRAINED
 from moco.retrained import retrained_networks
@@ -193,10 +193,9 @@ class Run:
             return stored
         if n_networks < LEAST_NETWORKS:
             raise ValueError(f"a rank needs at least {LEAST_NETWORKS} networks, got {n_networks}; 0 checks nothing")
-        space = self.space.network
-        networks = spread_networks(space, n_networks, self.settings.seed, typical_macs(space))
+        networks = self._spread(n_networks)
         if budget is not None:
-            networks = networks[without_the_longest(np.expm1(log_macs(space, networks)))]
+            networks = networks[without_the_longest(np.expm1(log_macs(self.space.network, networks)))]
         seeds = range(self.settings.seed, self.settings.seed + n_seeds)
         truth_log = self._truth_log  # before the other process begins, which is given it
         train = partial(
@@ -260,26 +259,39 @@ class Run:
 
     @cached_property
     def correction(self) -> Correction | None:
-        """What networks trained from scratch teach about scores: learned when it is first asked for, and kept from then
-        on, so that a search never changes what it goes by. None where too few were trained.
+        """How scores err: what is known beforehand, and what networks trained from scratch teach beyond that.
+
+        It is learned when it is first asked for, and kept once there is a search, so that no search changes what it
+        goes by. None where networks are too few and the recipe tunes no layers: on such logs nothing is known.
         """
-        file = self.folder / "correction.json"
-        if not file.exists():
-            truth = Truth.read(self.folder, TRUTH)
-            truth = None if truth is None else truth.useful(self.data)
-            if truth is None or len(truth.genomes) < LEAST_NETWORKS:
-                return None
-            networks = self.space.network.networks(truth.genomes)
-            score = Oracle(self.supernet, self.data).score(networks).logloss
-            features = network_features(networks, self.space.network.n_dense, self.space.network.n_sparse)
-            found = Correction.fit(score, features, np.nanmean(truth.figures(), axis=1))
-            write_text_whole(file, found.to_json())
-        return Correction.from_json(file.read_text())
+        file, is_searched = self.folder / "correction.json", (self.folder / "search.json").exists()
+        found = Correction.from_json(file.read_text()) if file.exists() else None
+        if found is None or (found.n_networks == 0 and not is_searched):
+            found = self._learned_correction()
+            if found is not None:
+                write_text_whole(file, found.to_json())
+        return found
+
+    def _learned_correction(self) -> Correction | None:
+        truth, space, oracle = Truth.read(self.folder, TRUTH), self.space.network, Oracle(self.supernet, self.data)
+        truth = None if truth is None else truth.useful(self.data)
+        if truth is not None and len(truth.genomes) >= LEAST_NETWORKS:
+            networks = space.networks(truth.genomes)
+            features = network_features(networks, space.n_dense, space.n_sparse)
+            return Correction.fit(oracle.score(networks).logloss, features, np.nanmean(truth.figures(), axis=1))
+        if self.recipe.n_tuning_steps == 0:
+            return None
+        return Correction.known(float(oracle.score(space.networks(self._spread(N_CHECKED))).logloss.std()))
+
+    def _spread(self, n_networks: int) -> Genomes:
+        """So many networks, evenly from the cheapest to a typical one."""
+        space = self.space.network
+        return spread_networks(space, n_networks, self.settings.seed, typical_macs(space))
 
     @property
     def trusted_correction(self) -> Correction | None:
         """What searches go by: the correction where it predicts better than the score alone, else what of it is known
-        beforehand; None where no networks were trained."""
+        beforehand; None where nothing is."""
         return None if self.correction is None else self.correction.trusted
 
     def stored_validation(self) -> Validation | None:

@@ -50,6 +50,10 @@ def test_few_networks_teach_score_and_size_before_anything_else() -> None:
     assert few.trusted is few
     known = without_known_bias(NOISE, X, float(NOISE[:2].std()))
     assert two.trusted.predict(NOISE, X)[0] == pytest.approx(known + np.median(truth[:2] - known[:2]))
+    none = Correction.known(2.0)
+    assert Correction.from_json(none.to_json()).predict(NOISE, X)[0] == pytest.approx(without_known_bias(NOISE, X, 2.0))
+    assert none.trusted.digest == none.digest
+    assert none.summary().endswith("too few networks were trained from scratch to correct it.")
     with pytest.raises(ValueError, match="a correction needs 2 networks trained from scratch, got 1"):
         Correction.fit(NOISE[:1], X[:1], NOISE[:1])
 
