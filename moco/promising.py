@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from moco.codesign import CodesignStudy
-from moco.correction import LEAST_NETWORKS, Correction, without_known_bias
+from moco.correction import LEAST_NETWORKS, Correction
 from moco.design import Design
 from moco.features import FEATURES
 from moco.pace import training_time
@@ -139,12 +139,12 @@ class Candidates:
         scores = np.concatenate([self.known.score, self.score[rows]])
         features = np.concatenate([self.known.features, self.features[rows]])
         if len(truths) < LEAST_NETWORKS:  # so few say how far off scores are, not how to order networks
-            spread = float(self.score.std())
-            errors = truths - without_known_bias(scores, features, spread)
-            mean = without_known_bias(self.score, self.features, spread) + (np.median(errors) if len(errors) else 0.0)
-            return mean + self.chip_loss, np.full(len(self), spread)
-        mean, sd = Correction.fit(scores, features, truths).predict(self.score, self.features)
-        return mean + self.chip_loss, sd
+            found = Correction.known(float(self.score.std()))
+            shift = float(np.median(truths - found.predict(scores, features)[0])) if len(truths) > 0 else 0.0
+        else:
+            found, shift = Correction.fit(scores, features, truths), 0.0
+        mean, sd = found.predict(self.score, self.features)
+        return mean + shift + self.chip_loss, sd
 
     def _best(
         self,
