@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moco.budget import Budget
 from moco.chosen import n_trained_at_once
@@ -43,7 +44,7 @@ from moco.teacher import FOLDER as TEACHER
 from moco.teacher import taught
 from moco.truth import LEAST_NETWORKS, TRUTH, Truth, train_truth
 from moco.validation import Validation, validate
-from spaces import CodesignSpace, Genomes
+from spaces import ArchitectureBatch, CodesignSpace, Genomes
 
 REPEATED_PART = 4
 """One in so many networks that judge a supernet is trained with a second seed: the cheapest, for the time it takes."""
@@ -273,15 +274,19 @@ class Run:
         return found
 
     def _learned_correction(self) -> Correction | None:
-        truth, space, oracle = Truth.read(self.folder, TRUTH), self.space.network, Oracle(self.supernet, self.data)
+        truth, space = Truth.read(self.folder, TRUTH), self.space.network
         truth = None if truth is None else truth.useful(self.data)
         if truth is not None and len(truth.genomes) >= LEAST_NETWORKS:
             networks = space.networks(truth.genomes)
             features = network_features(networks, space.n_dense, space.n_sparse)
-            return Correction.fit(oracle.score(networks).logloss, features, np.nanmean(truth.figures(), axis=1))
+            return Correction.fit(self._scores(networks), features, np.nanmean(truth.figures(), axis=1))
         if self.recipe.n_tuning_steps == 0:
             return None
-        return Correction.known(float(oracle.score(space.networks(self._spread(N_CHECKED))).logloss.std()))
+        return Correction.known(float(self._scores(space.networks(self._spread(N_CHECKED))).std()))
+
+    def _scores(self, networks: ArchitectureBatch) -> NDArray[np.float64]:
+        """(B,) log losses of B networks in plain numbers, as they are."""
+        return Oracle(self.supernet, self.data).score(networks).logloss
 
     def _spread(self, n_networks: int) -> Genomes:
         """So many networks, evenly from the cheapest to a typical one."""
