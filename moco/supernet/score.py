@@ -12,12 +12,15 @@ from moco.supernet.crossbars import MOST_LOGIT, N_SAMPLED, ExactChip, ModelledCh
 from moco.supernet.fine_tuning import BATCH_SIZE, Lesson, fine_tuned
 from moco.supernet.forward import Forward, Path
 from moco.supernet.head import fitted_head
-from moco.supernet.metrics import PREDICT_BATCH, Score
+from moco.supernet.metrics import Score
 from moco.supernet.network import Remembered, Supernet, features_first
 from moco.supernet.numerics import FLOAT, FLOAT_BITS, Arithmetic, Linear, fake_quantise, quantised_tables
 from moco.supernet.rows import TensorRows
 from pimmodel import PimConfig
 from spaces.architecture import HEAD_BITS, Architecture
+
+SCORED_AT_ONCE = 512
+"""Rows of a batch. A chip's noise is drawn batch by batch, so it is part of what a score is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,7 +129,7 @@ class Scorer:
             return rows.dense.T.contiguous(), features_first(embedding.rows(rows.ids, table))
 
         refit, judge = (
-            [embedded(batch) for batch in rows.batches(PREDICT_BATCH)] for rows in (self._refit, self._judge)
+            [embedded(batch) for batch in rows.batches(SCORED_AT_ONCE)] for rows in (self._refit, self._judge)
         )
         tune = () if self._tune is None else self._tune.batches(BATCH_SIZE)
         return _Embedded(refit, judge, [Lesson(*embedded(batch), batch.labels) for batch in tune])

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from moco.cli import app, main
+from moco.cli import app
 from moco.data.logs import generate_log
 from moco.design import read_design
 from pimmodel import find_calibration
+from tests.moco.command_line import Cli
 
 LOG = "click,shop,price\n" + "".join(f"{row % 2},shop-{row % 7},{row / 10}\n" for row in range(400))
 TABLE = ("--label", "click", "--categorical", "shop", "--numeric", "price")
@@ -24,28 +25,6 @@ LEARNABLE = ("--set", "n_rows=3000", *SMALL[2:])
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("COLUMNS", "500")
-
-
-class Cli:
-    """Calls the command line in this process."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch, self._capsys = monkeypatch, capsys
-
-    def __call__(self, *arguments: object) -> tuple[int, str, str]:
-        self._monkeypatch.setattr("sys.argv", ["moco", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        written = self._capsys.readouterr()
-        code = end.value.code
-        return (0 if code is None else int(code)), written.out, " ".join(written.err.split())
-
-    def fails(self, message: str, *arguments: object, code: int = 1) -> None:
-        got, _, err = self(*arguments)
-        assert got == code, err
-        assert re.search(message, err), err
-        assert "Traceback" not in err
 
 
 @pytest.fixture

@@ -8,27 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from moco import cli_retrain
 from moco.codesign import codesign_space
 from moco.progress import Bar
 from moco.recipes import recipe_for
 from moco.run_settings import RunSettings, SearchSettings
 from moco.runs import Run
 from moco.settings import FinalSettings, TrainSettings
-
-app = typer.Typer()
-app.command()(cli_retrain.retrain)
+from tests.moco.command_line import call
 
 OPTIONS = {"n_rows": 1500, "n_fields": 4, "n_dense": 2, "max_cardinality": 12}
 
 
-def call(*arguments: object) -> str:
-    result = CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
+def retrain(*arguments: object) -> str:
+    """What `moco retrain` prints."""
+    return call("retrain", *arguments).stdout
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +46,7 @@ def _small(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_tuned_and_taught(run: Run) -> None:
     arguments = (run.folder, "--design", 1, "--seeds", 2, "--plain", "--start", "scratch", "--tune", 2, "--teacher", 1)
-    printed = call(*arguments)
+    printed = retrain(*arguments)
     (design,) = printed.splitlines()[1:]
     assert design.split()[1:3] == ["1", "2"]
     assert design.endswith("2 scratch, taught")
@@ -60,14 +54,14 @@ def test_tuned_and_taught(run: Run) -> None:
     files = {file.name for file in (run.folder / "retrained").glob("*.safetensors")}
     assert files == {f"{key}-{seed}-scratch-taught.safetensors" for seed in (0, 1)}
     assert {file.name for file in (run.folder / "teacher").iterdir()} == {"DCNv2-0.safetensors"}
-    assert call(*arguments).splitlines()[-1] == design
+    assert retrain(*arguments).splitlines()[-1] == design
 
 
 def test_the_most_accurate_under_a_cap_from_both_starts(run: Run) -> None:
     front = run.stored_study().front()
     cap = sorted(design.energy_pj for design in front)[len(front) // 2]
     expected = min((one for one in front if one.energy_pj <= cap), key=lambda one: one.logloss)
-    (design,) = call(run.folder, "--max-energy-pj", cap, "--seeds", 1, "--plain").splitlines()[1:]
+    (design,) = retrain(run.folder, "--max-energy-pj", cap, "--seeds", 1, "--plain").splitlines()[1:]
     assert design.startswith(expected.key[:8])
     assert "most accurate under caps" in design
     starts = {file.stem.split("-", 2)[2] for file in (run.folder / "retrained").glob(f"{expected.key[:12]}-0-*")}
@@ -105,9 +99,9 @@ def test_a_teacher_has_progress_of_its_own_before_what_it_teaches(run: Run, monk
 )
 def test_bad_input(run: Run, arguments: tuple[object, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        call(run.folder, *arguments)
+        retrain(run.folder, *arguments)
 
 
 def test_a_folder_without_a_run(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no run"):
-        call(tmp_path)
+        retrain(tmp_path)

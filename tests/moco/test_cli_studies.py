@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +11,19 @@ import numpy as np
 import polars
 import pytest
 
-from moco.cli import main
 from spaces import ChoiceBlock, Space
 from studies import Evaluation, Objective, Study, list_studies, open_study
 from studies.exchange.optuna_source import optuna_studies
 from studies.storage.schema import MIGRATIONS
 from studies.storage.sqlite import SqliteFile
+from tests.moco.command_line import Cli
 
 SPACE = Space("s", (ChoiceBlock("kind", ("dot", "fm", "cross")), ChoiceBlock("rank", (8, 16, 32, 64), is_ordered=True)))
 
-Moco = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
-def moco(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Moco:
-    """Calls the command line in this process; gives the exit code, standard output and standard error."""
-    monkeypatch.setenv("COLUMNS", "500")
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["moco", "studies", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        written = capsys.readouterr()
-        return int(end.value.code or 0), written.out, " ".join(written.err.split())
-
-    return call
+def moco(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    return Cli(monkeypatch, capsys, "studies")
 
 
 def make(file: Path, name: str = "first", seed: int = 0) -> Path:
@@ -49,13 +36,13 @@ def make(file: Path, name: str = "first", seed: int = 0) -> Path:
 
 
 @pytest.mark.parametrize("command", ["", "list", "rename", "delete", "copy", "merge", "export", "import"])
-def test_help(moco: Moco, command: str) -> None:
+def test_help(moco: Cli, command: str) -> None:
     code, out, _ = moco(*command.split(), "--help")
     assert code == 0
     assert "Usage" in out
 
 
-def test_studies_are_listed(moco: Moco, tmp_path: Path) -> None:
+def test_studies_are_listed(moco: Cli, tmp_path: Path) -> None:
     file = make(make(tmp_path / "study.db"), "a second; one", seed=7)
     code, out, _ = moco("list", file)
     assert code == 0
@@ -68,7 +55,7 @@ def test_studies_are_listed(moco: Moco, tmp_path: Path) -> None:
     assert moco("list", tmp_path)[1] == out  # the folder of a run
 
 
-def test_studies_are_renamed_copied_and_deleted(moco: Moco, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_studies_are_renamed_copied_and_deleted(moco: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, other = make(tmp_path / "study.db"), tmp_path / "other.db"
     assert moco("rename", file, "first", "new") == (0, f"{file}: first is now new\n", "")
     assert moco("copy", file, "new", other, "--name", "copy") == (0, f"{other}: copy\n", "")
@@ -86,7 +73,7 @@ def test_studies_are_renamed_copied_and_deleted(moco: Moco, tmp_path: Path, monk
     assert list_studies(other) == []
 
 
-def test_islands_are_merged(moco: Moco, tmp_path: Path) -> None:
+def test_islands_are_merged(moco: Cli, tmp_path: Path) -> None:
     sources = [make(tmp_path / f"{seed}.db", seed=seed) for seed in range(2)]
     make(sources[1], "another")
     merged = tmp_path / "merged.db"
@@ -99,7 +86,7 @@ def test_islands_are_merged(moco: Moco, tmp_path: Path) -> None:
     assert err == f"error: {sources[1]} holds the studies 'first', 'another': say which as {sources[1]}::NAME"
 
 
-def test_studies_go_out_and_come_back(moco: Moco, tmp_path: Path) -> None:
+def test_studies_go_out_and_come_back(moco: Cli, tmp_path: Path) -> None:
     file, out, optuna_file = make(tmp_path / "study.db"), tmp_path / "out.csv", tmp_path / "optuna.db"
     assert moco("export", file, "first", out) == (0, f"{out}: 6 trials\n", "")
     columns = ["number", "generation", "key", "is_feasible", "f", "half", "kind", "rank"]
@@ -123,7 +110,7 @@ def test_studies_go_out_and_come_back(moco: Moco, tmp_path: Path) -> None:
         np.testing.assert_array_equal(study.trials().values, polars.read_csv(out).select("f"))
 
 
-def test_bad_input_ends_in_one_line(moco: Moco, tmp_path: Path) -> None:
+def test_bad_input_ends_in_one_line(moco: Cli, tmp_path: Path) -> None:
     file = make(tmp_path / "study.db")
     cases: list[tuple[tuple[object, ...], str, int]] = [
         (("list", tmp_path / "absent.db"), "error: there is no study file .*absent.db", 1),
@@ -152,7 +139,7 @@ def test_bad_input_ends_in_one_line(moco: Moco, tmp_path: Path) -> None:
     assert list_studies(file) == before
 
 
-def test_another_writer_is_named_in_one_line(moco: Moco, tmp_path: Path) -> None:
+def test_another_writer_is_named_in_one_line(moco: Cli, tmp_path: Path) -> None:
     file = make(tmp_path / "study.db")
     writing = SqliteFile(file, MIGRATIONS)
     with writing.writer():

@@ -8,15 +8,14 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from moco.cli import main
 from moco.runs import Run
 from studies import list_studies
+from tests.moco.command_line import Cli
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = (
@@ -26,34 +25,22 @@ TRAIN = (
 N_TRIALS = 12
 OPTIONS = ("--population", "4", "--trials", str(N_TRIALS), "--max-area-mm2", "1000", "--name", "together")
 
-Moco = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
-def moco(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Moco:
-    """Calls the command line in this process; gives the exit code, standard output and standard error."""
-    monkeypatch.setenv("COLUMNS", "500")
+def moco(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Cli:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["moco", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        written = capsys.readouterr()
-        return int(end.value.code or 0), written.out, " ".join(written.err.split())
-
-    return call
+    return Cli(monkeypatch, capsys)
 
 
 @pytest.fixture
-def folder(moco: Moco, tmp_path: Path) -> Path:
+def folder(moco: Cli, tmp_path: Path) -> Path:
     """A run whose supernet is trained."""
     code, _, err = moco(*TRAIN, "--out", tmp_path / "run")
     assert code == 0, err
     return tmp_path / "run"
 
 
-def test_two_workers_share_a_search_that_comes_home(moco: Moco, folder: Path, tmp_path: Path, database: str) -> None:
+def test_two_workers_share_a_search_that_comes_home(moco: Cli, folder: Path, tmp_path: Path, database: str) -> None:
     there = shutil.copytree(folder, tmp_path / "there")
     other = subprocess.Popen(
         [sys.executable, "-m", "moco", "worker", there, "--storage", database, *OPTIONS],
@@ -97,7 +84,7 @@ def test_two_workers_share_a_search_that_comes_home(moco: Moco, folder: Path, tm
     np.testing.assert_array_equal(trials.attributes["macs"], again.attributes["macs"])
 
 
-def test_what_a_worker_cannot_do_is_said_at_once(moco: Moco, folder: Path, tmp_path: Path) -> None:
+def test_what_a_worker_cannot_do_is_said_at_once(moco: Cli, folder: Path, tmp_path: Path) -> None:
     url = "postgresql://me:s3cret@/x?host=/nowhere"
     for arguments, message in [
         ((tmp_path, "--storage", url), "holds no run"),
@@ -117,7 +104,7 @@ def test_what_a_worker_cannot_do_is_said_at_once(moco: Moco, folder: Path, tmp_p
     assert "holds no trained supernet: end 'moco train' first" in err
 
 
-def test_an_import_shows_no_password(moco: Moco, tmp_path: Path) -> None:
+def test_an_import_shows_no_password(moco: Cli, tmp_path: Path) -> None:
     pytest.importorskip("psycopg")
     url = "postgresql://me:s3cret@/x?host=/nowhere"
     code, _, err = moco("studies", "import", url, tmp_path / "study.db")

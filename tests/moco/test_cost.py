@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from moco.cli import main
 from moco.cost import CostSheet, cost_csv, cost_json, cost_sheet, cost_text
 from pimmodel import CALIBRATIONS, COMPONENTS, ISAAC, PimConfig
 from spaces import PUBLISHED_NETWORKS, from_compact
+from tests.moco.command_line import Cli
 
 NETWORK = from_compact("FC16|EFC8|11|0|0|0,0 ; DP32|ATT4|00|01|1|0,1")
 
@@ -119,30 +119,20 @@ def test_impossible_data(n_dense: int, cardinalities: tuple[int, ...], message: 
         cost_sheet(NETWORK, ISAAC, n_dense, cardinalities)
 
 
-class Command:
-    """`moco cost` on a small network, in this process."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
-        self._monkeypatch, self._capsys = monkeypatch, capsys
-        self.design = folder / "network.json"
-        self.design.write_text(NETWORK.to_json())
-
-    def __call__(self, *arguments: object) -> tuple[int, str, str]:
-        given = ["moco", "cost", str(self.design), "--dense", "3", "--table-rows", "5,70", *map(str, arguments)]
-        self._monkeypatch.setattr("sys.argv", given)
-        with pytest.raises(SystemExit) as end:
-            main()
-        written = self._capsys.readouterr()
-        return int(end.value.code or 0), written.out, " ".join(written.err.split())
+@pytest.fixture
+def design(tmp_path: Path) -> Path:
+    """The file of a small network."""
+    (tmp_path / "network.json").write_text(NETWORK.to_json())
+    return tmp_path / "network.json"
 
 
 @pytest.fixture
-def cost(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    monkeypatch.setenv("COLUMNS", "500")
-    return Command(monkeypatch, capsys, tmp_path)
+def cost(design: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """`moco cost` of the small network."""
+    return Cli(monkeypatch, capsys, "cost", design, "--dense", 3, "--table-rows", "5,70")
 
 
-def test_command_writes_what_it_is_asked_for(cost: Command, tmp_path: Path) -> None:
+def test_command_writes_what_it_is_asked_for(cost: Cli, tmp_path: Path) -> None:
     code, out, _ = cost("--csv", tmp_path / "new" / "costs.csv", "--plot", tmp_path / "costs.png", "--json")
     assert code == 0
     sheet = cost_sheet(NETWORK, ISAAC, 3, (5, 70))
@@ -153,7 +143,7 @@ def test_command_writes_what_it_is_asked_for(cost: Command, tmp_path: Path) -> N
     assert cost("--all")[1] == cost_text(sheet, None) + "\n"
 
 
-def test_command_reads_a_chip_and_a_calibration(cost: Command, tmp_path: Path) -> None:
+def test_command_reads_a_chip_and_a_calibration(cost: Cli, tmp_path: Path) -> None:
     chip = tmp_path / "chip.json"
     chip.write_text(PimConfig(adc_bits=6).to_json())
     own = tmp_path / "own.toml"
@@ -165,7 +155,7 @@ def test_command_reads_a_chip_and_a_calibration(cost: Command, tmp_path: Path) -
     assert entries["calibration"]["name"] == "own"
 
 
-def test_command_refuses_in_one_line(cost: Command, tmp_path: Path) -> None:
+def test_command_refuses_in_one_line(cost: Cli, tmp_path: Path) -> None:
     (tmp_path / "noise").write_bytes(b"\xff\xfe\x00{")
     (tmp_path / "file").write_text("here")
     for arguments, message in (

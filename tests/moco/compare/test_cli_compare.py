@@ -8,25 +8,19 @@ import shutil
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from moco.cli_compare import compare
 from moco.compare.outputs import CSV_COLUMNS
 from moco.compare.section import comparison_section
 from moco.compare.tables import Table, markdown_of, read_tables
 from moco.retrained import FOLDER
 from moco.runs import Run
 from pimmodel import CALIBRATIONS
-
-app = typer.Typer()
-app.command()(compare)
+from tests.moco.command_line import call
 
 
-def call(folder: Path, *arguments: object) -> str:
-    result = CliRunner().invoke(app, [str(folder), *map(str, arguments), "--jobs", "1"], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
+def compared(*arguments: object) -> str:
+    """What `moco compare` prints."""
+    return call("compare", *arguments, "--jobs", 1).stdout
 
 
 @pytest.fixture
@@ -36,7 +30,7 @@ def copy(run: Run, tmp_path: Path) -> Path:
 
 
 def test_the_whole_comparison(run: Run) -> None:
-    text = call(run.folder, "--seeds", 2, "--retrain", 2)
+    text = compared(run.folder, "--seeds", 2, "--retrain", 2)
     folder = run.folder / "compare"
     written = json.loads((folder / "compare.json").read_text())
     titles = [table.title for table in read_tables(folder / "compare.json")]
@@ -72,16 +66,16 @@ def test_the_whole_comparison(run: Run) -> None:
     assert {line["part"] for line in lines} >= {"accuracy", "cost", "difference", "hypervolume", "front gain"}
     assert {line["seed"] for line in lines if line["part"] == "hypervolume"} == {"0", "1"}
     assert {line["name"]: line["value"] for line in lines if line["part"] == "about"} == written["about"]
-    assert call(run.folder, "--seeds", 2, "--retrain", 2) == text
+    assert compared(run.folder, "--seeds", 2, "--retrain", 2) == text
 
 
 def test_one_part_alone(copy: Path) -> None:
-    alone = call(copy, "--only", "accuracy")
+    alone = compared(copy, "--only", "accuracy")
     assert "Against the best baseline" in alone
     assert "Hypervolume" not in alone
     assert not (copy / "compare" / "searches.db").exists()
     shutil.rmtree(copy / FOLDER)
-    searches = call(copy, "--only", "codesign", "--evaluations", 12)
+    searches = compared(copy, "--only", "codesign", "--evaluations", 12)
     assert "Hypervolume" in searches
     assert "left out" in searches
     assert "Against the best baseline" not in searches
@@ -89,37 +83,37 @@ def test_one_part_alone(copy: Path) -> None:
 
 def test_baselines_beside_the_run_are_found(copy: Path) -> None:
     (copy / "baselines" / "baselines.json").rename(copy / "baselines.json")
-    assert str(copy / "baselines.json") in call(copy, "--only", "accuracy")
+    assert str(copy / "baselines.json") in compared(copy, "--only", "accuracy")
 
 
 def test_what_is_missing_is_named(copy: Path) -> None:
     with pytest.raises(ValueError, match=r"holds no baselines: train baselines with 'moco baselines synthetic --out "):
-        call(copy, "--baselines", copy / "none.json")
+        compared(copy, "--baselines", copy / "none.json")
     shutil.rmtree(copy / FOLDER)
     with pytest.raises(ValueError, match=r"holds no retrained designs: retrain designs with 'moco retrain .*run'"):
-        call(copy)
+        compared(copy)
     with pytest.raises(ValueError, match="--retrain compares references with retrained designs: retrain some"):
-        call(copy, "--only", "codesign", "--retrain", 1)
+        compared(copy, "--only", "codesign", "--retrain", 1)
 
 
 def test_baselines_of_other_data_are_refused(copy: Path) -> None:
     file = copy / "baselines" / "baselines.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "data": "0" * 64}))
     with pytest.raises(ValueError, match=r"holds results on data 0000.*give another file, or the data they are from"):
-        call(copy)
+        compared(copy)
 
 
 def test_bad_options(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--only must be 'accuracy' or 'codesign', got 'all'"):
-        call(run.folder, "--only", "all")
+        compared(run.folder, "--only", "all")
     with pytest.raises(ValueError, match="--seeds must be at least 1 and --retrain 0 or more, got 0 and 0"):
-        call(run.folder, "--seeds", 0)
+        compared(run.folder, "--seeds", 0)
     with pytest.raises(
         ValueError, match=r"--evaluations must be between 2 and the 30 .*search longer with 'moco search"
     ):
-        call(run.folder, "--evaluations", 31)
+        compared(run.folder, "--evaluations", 31)
     with pytest.raises(ValueError, match="holds no run: make one with 'moco run'"):
-        call(tmp_path)
+        compared(tmp_path)
 
 
 def test_tables_of_another_file(tmp_path: Path) -> None:

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import typer
-from typer.testing import CliRunner, Result
 
 from moco import cli_export
 from moco.data import CtrDataset
@@ -22,21 +20,14 @@ from moco.runs import Run
 from moco.settings import FinalSettings
 from moco.supernet.metrics import score_of
 from moco.supernet.rows import TensorRows
-
-app = typer.Typer()
-app.command()(cli_export.export)
-app.command()(cli_export.predict)
+from tests.moco.command_line import call
 
 OPTIONS = {"n_rows": 800, "n_fields": 3, "n_dense": 1, "max_cardinality": 12}
 
 
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [*map(str, arguments)])
-
-
 def fails(message: str, *arguments: object) -> None:
     with pytest.raises(ValueError, match=message):
-        CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
+        call(*arguments)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +44,7 @@ def run(make: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def exported(run: Path) -> Path:
-    assert call("export", run, "--design", "knee").exit_code == 0
+    call("export", run, "--design", "knee")
     return run / "exports" / "knee"
 
 

@@ -11,10 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import typer
-from typer.testing import CliRunner, Result
 
-from moco import cli_export, cli_prune
 from moco.cost import cost_sheet
 from moco.data import CtrDataset
 from moco.export import predict
@@ -26,21 +23,11 @@ from moco.runs import Run
 from moco.settings import FinalSettings
 from moco.supernet.checkpoint import CheckpointError
 from pimmodel import estimate
-
-app = typer.Typer()
-app.command()(cli_export.export)
-app.command()(cli_export.predict)
-app.command()(cli_prune.prune)
+from tests.moco.command_line import call
 
 OPTIONS = {"n_rows": 800, "n_fields": 3, "n_dense": 1, "max_cardinality": 12}
 SETTINGS = FinalSettings(epochs=1, n_threads=1)
 TUNED, REWOUND = "120000000000-magnitude-fine-tune-0.3-plain", "120000000000-magnitude-rewind-0.2-plain"
-
-
-def call(*arguments: object) -> Result:
-    done = CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done
 
 
 @pytest.fixture(scope="module")

@@ -8,27 +8,21 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from moco import cli_prune
 from moco.design import Design
 from moco.pruning import read_round
 from moco.retrained import FOLDER, retrain
 from moco.run_settings import RunSettings, SearchSettings
 from moco.runs import Run
 from moco.settings import FinalSettings
-
-app = typer.Typer()
-app.command()(cli_prune.prune)
+from tests.moco.command_line import call
 
 OPTIONS = {"n_rows": 800, "n_fields": 4, "n_dense": 2, "max_cardinality": 12}
 
 
-def call(*arguments: object) -> str:
-    result = CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
+def prune(*arguments: object) -> str:
+    """What `moco prune` prints."""
+    return call("prune", *arguments).stdout
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +40,7 @@ def run(design: Design, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_prints_and_writes(run: Path) -> None:
     arguments = (run, "--design", "knee", "--rounds", 2, "--seeds", 1, "--plain")
-    printed = call(*arguments)
+    printed = prune(*arguments)
     assert [line.split()[0] for line in printed.splitlines()[:4]] == ["round", "0", "1", "2"]
     out = run / "pruned" / "ffffffffffff-magnitude-fine-tune-0.2-plain"
     assert printed.splitlines()[-1] == str(out)
@@ -60,24 +54,24 @@ def test_prints_and_writes(run: Path) -> None:
     weights = {file.name: file.stat().st_mtime_ns for file in out.glob("*.safetensors")}
     assert len(weights) == 2
     assert all(read_round(out / name).network.cut.macs <= 0.8 * rounds[0]["macs"] for name in weights)
-    assert call(*arguments) == printed
+    assert prune(*arguments) == printed
     assert {file.name: file.stat().st_mtime_ns for file in out.glob("*.safetensors")} == weights
 
 
 def test_the_design_of_the_lowest_loss_when_none_is_named(run: Path) -> None:
-    printed = call(run, "--rounds", 1, "--seeds", 1, "--plain", "--way", "rewind", "--criterion", "learned-mask")
+    printed = prune(run, "--rounds", 1, "--seeds", 1, "--plain", "--way", "rewind", "--criterion", "learned-mask")
     assert "learned-mask-rewind-0.2-plain" in printed.splitlines()[-1]
 
 
 def test_bad_input(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--seeds must be at least 1, got 0"):
-        call(run, "--seeds", 0)
+        prune(run, "--seeds", 0)
     with pytest.raises(ValueError, match=r"0 retrained designs are meant by 'zz'; there are .*\(knee\)"):
-        call(run, "--design", "zz")
+        prune(run, "--design", "zz")
     with pytest.raises(ValueError, match="unknown criterion 'size'"):
-        call(run, "--criterion", "size")
+        prune(run, "--criterion", "size")
     with pytest.raises(ValueError, match="holds no run"):
-        call(tmp_path)
+        prune(tmp_path)
     Run(tmp_path, RunSettings(dataset="synthetic", options=OPTIONS))
     with pytest.raises(ValueError, match="holds no retrained designs: make them with 'moco retrain"):
-        call(tmp_path)
+        prune(tmp_path)
