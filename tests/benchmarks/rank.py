@@ -70,11 +70,10 @@ def raw(data: CtrDataset, supernet: TrainedSupernet, network: Architecture) -> f
 
 
 def head_by_sgd(data: CtrDataset, supernet: TrainedSupernet, network: Architecture) -> float:
-    """Log loss after 500 steps on the head alone, everything else as it is."""
+    """Log loss after 500 steps on the head alone, the network computed in each, as NASRec's authors have it."""
     refit, judge = rows_of(data, supernet)
     with threads(1):
         with torch.no_grad():
-            features = supernet.supernet.features(refit.ids, refit.dense, network)
             cut = supernet.supernet.cut_out(network)
         weight = cut.weights["head_weight"][0].detach().clone().requires_grad_()
         bias = cut.weights["head_bias"].detach().clone().requires_grad_()
@@ -82,7 +81,9 @@ def head_by_sgd(data: CtrDataset, supernet: TrainedSupernet, network: Architectu
         rows = torch.Generator().manual_seed(0)
         for _ in range(SGD_STEPS):
             index = torch.randint(len(refit), (SGD_BATCH,), generator=rows)
-            logits = features[index] @ weight + bias
+            with torch.no_grad():
+                features = supernet.supernet.features(refit.ids[index], refit.dense[index], network)
+            logits = features @ weight + bias
             loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, refit.labels[index])
             optimiser.zero_grad()
             torch.autograd.backward(loss)
