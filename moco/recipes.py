@@ -138,6 +138,11 @@ SOME_ROWS = 250_000
 MANY_ROWS = 1_000_000
 
 
+def penalty_share(n_rows: int) -> float:
+    """What is left of a small log's penalty on embeddings at so many train rows; all of it below SOME_ROWS."""
+    return 1.0 if n_rows < SOME_ROWS else PENALTY_ROWS / n_rows / MOVIELENS.final.embedding_l2
+
+
 def medium_recipe(n_rows: int) -> Recipe:
     """The settings of small logs for a quarter of a million train rows to a million: fewer epochs, a weaker penalty."""
     penalty = PENALTY_ROWS / n_rows

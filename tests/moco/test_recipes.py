@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from moco.baselines.recipes import SMALL, baseline_recipe
 from moco.data import CtrDataset, Rows, load_dataset
 from moco.recipes import MANY_ROWS, MOVIELENS, PENALTY_ROWS, RECIPES, SOME_ROWS, recipe_for
 
@@ -40,6 +41,8 @@ def test_more_rows_need_a_weaker_penalty(log: CtrDataset) -> None:
     assert MOVIELENS.final.embedding_l2 * 80_000 == pytest.approx(PENALTY_ROWS)
     penalties = [recipe_for(log_of(log, n_rows)).final.embedding_l2 for n_rows in (400_000, 800_000)]
     assert penalties == [6e-4, 3e-4]
+    of_baselines = [baseline_recipe("DNN", log_of(log, n_rows)).final.embedding_l2 for n_rows in (80_000, 800_000)]
+    assert of_baselines == [SMALL.embedding_l2, pytest.approx(SMALL.embedding_l2 / 10)]
 
 
 def log_of(log: CtrDataset, n_rows: int) -> CtrDataset:
