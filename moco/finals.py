@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from moco.runs import Run
 
 ROUND_SHARE = 0.25
-"""Of the time that is left, the most that one round of promising designs takes, where any takes less: what it shows is
-for the choice of the next."""
+"""Of the time for training from scratch, the most that one round of promising designs takes, where any takes less: what
+it shows is for the choice of the next."""
 
 CONFIRMING_SHARE = 0.25
 """Of the time for training from scratch, to train the best designs with further seeds."""
@@ -76,13 +76,14 @@ class Finals:
             return
         reference = study.study.objectives[0].reference or max(design.logloss for design in designs)
         at_first_s = max(budget.left_s, 1.0)
+        confirming_s = CONFIRMING_SHARE * at_first_s
         with self._bar("s") as bar:
             candidates = Candidates.of(study, designs, self._truths(study))
             pace = Pace(first=float(np.median(candidates.time)))
-            while budget.left_s > CONFIRMING_SHARE * at_first_s:
+            while (left_s := budget.left_s) > confirming_s:
                 started_s = time.monotonic()
-                haste = budget.left_s / at_first_s
-                longest = [pace.longest(share * budget.left_s) for share in (ROUND_SHARE, 1)]
+                haste = (left_s - confirming_s) / (at_first_s - confirming_s)
+                longest = (pace.longest(min(ROUND_SHARE * at_first_s, left_s)), pace.longest(left_s))
                 every_terms = (Terms(reference, haste, most_time) for most_time in longest)
                 trained = valid_logloss(self.from_scratch)
                 found = (candidates.most_promising(trained, self._n_at_once, terms) for terms in every_terms)
