@@ -49,6 +49,22 @@ CONFIRMING_SHARE = 0.25
 """Of the time for training from scratch, to train the best designs with further seeds."""
 
 
+def terms_of_round(reference: float, left_s: float, at_first_s: float, pace: Pace) -> tuple[Terms, Terms]:
+    """How promise is measured now: among trainings short enough for one round, and, where there is none, among all that
+    would end in time.
+
+    Args:
+        reference: See `Terms`.
+        left_s: Seconds left of those for training from scratch.
+        at_first_s: How many they were.
+        pace: Of trainings so far.
+    """
+    confirming_s = CONFIRMING_SHARE * at_first_s
+    haste = (left_s - confirming_s) / (at_first_s - confirming_s)
+    short_s = min(ROUND_SHARE * at_first_s, left_s)
+    return Terms(reference, haste, pace.longest(short_s)), Terms(reference, haste, pace.longest(left_s))
+
+
 class Finals:
     """The final trainings of a run, kept in its folder.
 
@@ -76,16 +92,13 @@ class Finals:
             return
         reference = study.study.objectives[0].reference or max(design.logloss for design in designs)
         at_first_s = max(budget.left_s, 1.0)
-        confirming_s = CONFIRMING_SHARE * at_first_s
         with self._bar("s") as bar:
             candidates = Candidates.of(study, designs, self._truths(study))
             pace = Pace(first=float(np.median(candidates.time)))
-            while (left_s := budget.left_s) > confirming_s:
+            while (left_s := budget.left_s) > CONFIRMING_SHARE * at_first_s:
                 started_s = time.monotonic()
-                haste = (left_s - confirming_s) / (at_first_s - confirming_s)
-                longest = (pace.longest(min(ROUND_SHARE * at_first_s, left_s)), pace.longest(left_s))
-                every_terms = (Terms(reference, haste, most_time) for most_time in longest)
                 trained = valid_logloss(self.from_scratch)
+                every_terms = terms_of_round(reference, left_s, at_first_s, pace)
                 found = (candidates.most_promising(trained, self._n_at_once, terms) for terms in every_terms)
                 promising = next(filter(None, found), [])
                 if not promising:
