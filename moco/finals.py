@@ -42,27 +42,11 @@ if TYPE_CHECKING:
     from moco.runs import Run
 
 ROUND_SHARE = 0.25
-"""Of the time for training from scratch, the most that one round of promising designs takes, where any takes less: what
-it shows is for the choice of the next."""
+"""Of the time that is left, the most that one round of promising designs takes, where any takes less: what it shows is
+for the choice of the next."""
 
 CONFIRMING_SHARE = 0.25
 """Of the time for training from scratch, to train the best designs with further seeds."""
-
-
-def terms_of_round(reference: float, left_s: float, at_first_s: float, pace: Pace) -> tuple[Terms, Terms]:
-    """How promise is measured now: among trainings short enough for one round, and, where there is none, among all that
-    would end in time.
-
-    Args:
-        reference: See `Terms`.
-        left_s: Seconds left of those for training from scratch.
-        at_first_s: How many they were.
-        pace: Of trainings so far.
-    """
-    confirming_s = CONFIRMING_SHARE * at_first_s
-    haste = (left_s - confirming_s) / (at_first_s - confirming_s)
-    short_s = min(ROUND_SHARE * at_first_s, left_s)
-    return Terms(reference, haste, pace.longest(short_s)), Terms(reference, haste, pace.longest(left_s))
 
 
 class Finals:
@@ -95,10 +79,12 @@ class Finals:
         with self._bar("s") as bar:
             candidates = Candidates.of(study, designs, self._truths(study))
             pace = Pace(first=float(np.median(candidates.time)))
-            while (left_s := budget.left_s) > CONFIRMING_SHARE * at_first_s:
+            while budget.left_s > CONFIRMING_SHARE * at_first_s:
                 started_s = time.monotonic()
+                haste = budget.left_s / at_first_s
+                longest = [pace.longest(share * budget.left_s) for share in (ROUND_SHARE, 1)]
+                every_terms = (Terms(reference, haste, most_time) for most_time in longest)
                 trained = valid_logloss(self.from_scratch)
-                every_terms = terms_of_round(reference, left_s, at_first_s, pace)
                 found = (candidates.most_promising(trained, self._n_at_once, terms) for terms in every_terms)
                 promising = next(filter(None, found), [])
                 if not promising:

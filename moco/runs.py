@@ -266,7 +266,7 @@ class Run:
         goes by. None where networks are too few and the recipe tunes no layers: on such logs nothing is known.
         """
         file, is_searched = self.folder / "correction.json", (self.folder / "search.json").exists()
-        found = Correction.from_json(file.read_text()) if file.exists() else None
+        found = Correction.read(file)
         if found is None or (found.n_networks == 0 and not is_searched):
             found = self._learned_correction()
             if found is not None:

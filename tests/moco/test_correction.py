@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -125,9 +127,12 @@ def test_a_correction_is_kept_without_loss() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"n_networks": 3}'])
-def test_a_damaged_file_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="this is no correction of scores"):
-        Correction.from_json(text)
+def test_a_damaged_file_is_refused(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "correction.json"
+    assert Correction.read(file) is None
+    file.write_text(text)
+    with pytest.raises(ValueError, match=r"correction\.json: this is no correction of scores: .*, or a new folder"):
+        Correction.read(file)
 
 
 def test_features_count_what_is_alive() -> None:
