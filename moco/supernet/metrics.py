@@ -15,7 +15,7 @@ from torch import Tensor
 from moco.supernet.rows import MappedRows, TensorRows
 
 PREDICT_BATCH = 1024
-"""Rows of a batch without gradients: small networks would do twice as many, larger ones fall out of the cache."""
+"""Rows of a batch without gradients: for small networks more would be faster, for large ones slower (caches)."""
 
 
 @dataclass(frozen=True, slots=True)
