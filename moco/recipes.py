@@ -138,14 +138,14 @@ SOME_ROWS = 250_000
 MANY_ROWS = 1_000_000
 
 
-def penalty_share(n_rows: int) -> float:
-    """What is left of a small log's penalty on embeddings at so many train rows; all of it below SOME_ROWS."""
-    return 1.0 if n_rows < SOME_ROWS else PENALTY_ROWS / n_rows / MOVIELENS.final.embedding_l2
+def penalty_for(n_rows: int, of_small: float) -> float:
+    """The penalty on embeddings for so many train rows, where small logs have that one: from SOME_ROWS on it falls."""
+    return of_small if n_rows < SOME_ROWS else of_small / MOVIELENS.final.embedding_l2 * PENALTY_ROWS / n_rows
 
 
 def medium_recipe(n_rows: int) -> Recipe:
     """The settings of small logs for a quarter of a million train rows to a million: fewer epochs, a weaker penalty."""
-    penalty = PENALTY_ROWS / n_rows
+    penalty = penalty_for(n_rows, MOVIELENS.final.embedding_l2)
     return replace(
         MOVIELENS,
         supernet=replace(MOVIELENS.supernet, epochs=4, embedding_l2=penalty, embedding_dropout=0.0, clip_norm=5.0),

@@ -10,7 +10,7 @@ from moco.baselines.catalogue import find_baseline
 from moco.baselines.deep import DeepStructure
 from moco.baselines.hand_made import Structure
 from moco.data import ClickLog
-from moco.recipes import MANY_ROWS, penalty_share, recipe_for
+from moco.recipes import MANY_ROWS, penalty_for, recipe_for
 from moco.settings import FinalSettings
 from spaces import Architecture
 
@@ -103,7 +103,7 @@ def baseline_recipe(name: str, data: ClickLog) -> BaselineRecipe:
         return fitted(network, FRAPPE_FINAL, FRAPPE[name])
     if len(data.train) < MANY_ROWS:
         fit = SMALL_OTHERS.get(name, SMALL)
-        penalty = fit.embedding_l2 * penalty_share(len(data.train))
+        penalty = penalty_for(len(data.train), fit.embedding_l2)
         return fitted(network, SMALL_FINAL, replace(fit, embedding_l2=penalty))
     return BaselineRecipe(network=network, final=LARGE_FINAL)
 
