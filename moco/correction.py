@@ -14,7 +14,6 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -198,18 +197,6 @@ class Correction:
     def to_json(self) -> str:
         """As text that `from_json` reads, without loss."""
         return json.dumps(asdict(self), indent=1)
-
-    @classmethod
-    def read(cls, file: Path) -> Self | None:
-        """What a file holds; None where there is none, ValueError where it cannot be used."""
-        if not file.exists():
-            return None
-        try:
-            return cls.from_json(file.read_text())
-        except ValueError as error:
-            raise ValueError(
-                f"{file}: {error}; it is damaged or of another version of moco: take that version, or a new folder"
-            ) from error
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -1,11 +1,15 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and what a run reads back from them."""
 
 from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
+
+Kept = TypeVar("Kept")
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -35,3 +39,23 @@ def write_whole(path: Path, content: bytes) -> None:
 def write_text_whole(path: Path, text: str) -> None:
     """`write_whole` of UTF-8 text."""
     write_whole(path, text.encode())
+
+
+def read_kept(file: Path, read: Callable[[str], Kept]) -> Kept | None:
+    """What a run keeps in a file; None where there is none.
+
+    Args:
+        file: Of text.
+        read: Makes it of the text; ValueError where it is something else.
+
+    Raises:
+        ValueError: The file cannot be used; says which.
+    """
+    if not file.exists():
+        return None
+    try:
+        return read(file.read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{file}: {error}; it is damaged or of another version of moco: take that version, or a new folder"
+        ) from error

@@ -25,7 +25,7 @@ from moco.compare.section import comparison_section
 from moco.correction import Correction
 from moco.data import ClickLog, TableSchema, load_dataset
 from moco.features import network_features
-from moco.files import write_text_whole
+from moco.files import read_kept, write_text_whole
 from moco.finals import Finals
 from moco.meanwhile import meanwhile
 from moco.oracle import Oracle
@@ -266,7 +266,7 @@ class Run:
         goes by. None where networks are too few and the recipe tunes no layers: on such logs nothing is known.
         """
         file, is_searched = self.folder / "correction.json", (self.folder / "search.json").exists()
-        found = Correction.read(file)
+        found = read_kept(file, Correction.from_json)
         if found is None or (found.n_networks == 0 and not is_searched):
             found = self._learned_correction()
             if found is not None:
@@ -301,8 +301,7 @@ class Run:
 
     def stored_validation(self) -> Validation | None:
         """Rank fidelity as measured before, of this supernet; None where it was not."""
-        file = self.folder / "validation.json"
-        stored = Validation.from_json(file.read_text()) if file.exists() else None
+        stored = read_kept(self.folder / "validation.json", Validation.from_json)
         return stored if stored is not None and stored.supernet == self.supernet.digest else None
 
     def study(self, search: SearchSettings) -> CodesignStudy:

@@ -10,6 +10,7 @@ import pytest
 from moco.correction import MOST_DEVIATIONS, UNDERRATED, Correction, without_known_bias
 from moco.features import FEATURES, network_features
 from moco.fidelity import rank_correlation
+from moco.files import read_kept
 from spaces import products
 from spaces.nasrec import nasrec_space
 
@@ -129,10 +130,10 @@ def test_a_correction_is_kept_without_loss() -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"n_networks": 3}'])
 def test_a_damaged_file_is_refused(text: str, tmp_path: Path) -> None:
     file = tmp_path / "correction.json"
-    assert Correction.read(file) is None
+    assert read_kept(file, Correction.from_json) is None
     file.write_text(text)
     with pytest.raises(ValueError, match=r"correction\.json: this is no correction of scores: .*, or a new folder"):
-        Correction.read(file)
+        read_kept(file, Correction.from_json)
 
 
 def test_features_count_what_is_alive() -> None:
