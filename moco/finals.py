@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moco.budget import Budget
 from moco.chosen import (
@@ -36,6 +37,7 @@ from moco.settings import FinalSettings
 from moco.supernet.metrics import Score
 from moco.truth import TRUTH, Truth
 from moco.tuned import tuned_settings
+from spaces import ArchitectureBatch
 from studies import is_non_dominated
 
 if TYPE_CHECKING:
@@ -108,10 +110,10 @@ class Finals:
 
     def _confirm(self, designs: Sequence[Design], budget: Budget, pace: Pace, bar: Bar) -> None:
         """Trains the best designs with further seeds until each has enough, or time is over."""
-        n_again = 0
+        n_again, times = 0, self._times(designs)
         while budget.left_s > 0:
             most_time = pace.longest(budget.left_s)
-            in_time = [design for design in designs if training_time(design.macs) <= most_time]
+            in_time = [design for design, time in zip(designs, times, strict=True) if time <= most_time]
             again, n_seeds = least_sure(in_time, self.from_scratch, self._n_at_once)
             if not again:
                 break
@@ -122,7 +124,11 @@ class Finals:
     def _train_in_time(self, designs: Sequence[Design], pace: Pace, started_s: float, seed: int | None = None) -> None:
         """Trains promising designs side by side, and learns how long a round of the longest of them takes."""
         self._train([(PROMISING, design) for design in designs], None, seed)
-        pace.ended(max(training_time(design.macs) for design in designs), time.monotonic() - started_s)
+        pace.ended(float(self._times(designs).max()), time.monotonic() - started_s)
+
+    def _times(self, designs: Sequence[Design]) -> NDArray[np.float64]:
+        """(n,) how long each takes to train; see `training_time`."""
+        return training_time(self._run.space.network, ArchitectureBatch.of([design.architecture for design in designs]))
 
     def _truths(self, study: CodesignStudy) -> Truths:
         """What networks reached on the data that designs are trained on."""

@@ -1,33 +1,34 @@
-"""How long trainings take: before any has ended by the size of the network, and then by those that have."""
+"""How long trainings take: before any has ended by what the network computes, and then by those that have."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-MACS_OF_THE_REST = 20_000
-"""Multiply-accumulates that take as long to train as all that does not grow with them, on one core: measured on
-MovieLens-100k in batches of 1,024, from 1 s an epoch at 2,000 to 24 s at 490,000."""
+from spaces import ArchitectureBatch, products
+from spaces.nasrec import NasrecSpace
+
+OUTPUTS_OF_THE_REST, MACS_OF_THE_REST = 500, 100_000
+"""Numbers that products put out, and multiply-accumulates, that take as long to train as all that grows with neither.
+
+Small products take their time by what they write and read, not by what they multiply. Measured on one core for 108
+designs of MovieLens-100k, Frappe and `synthetic` (BENCHMARKS.md)."""
 
 LARGEST_SHARE = 1 / 3
 """Of the time of all networks that correct a supernet: one that takes more is left out where time is short."""
 
 
-@overload
-def training_time(macs: float) -> float: ...
-@overload
-def training_time(macs: NDArray[Any]) -> NDArray[np.float64]: ...
-def training_time(macs: float | NDArray[Any]) -> float | NDArray[np.float64]:
-    """How long a network of so many MACs takes to train, or each of several, in the time of one without products."""
-    return 1 + macs / MACS_OF_THE_REST
+def training_time(space: NasrecSpace, networks: ArchitectureBatch) -> NDArray[np.float64]:
+    """(B,) how long networks of a space take to train, in the time of one without products."""
+    made = products(networks, space.n_dense, space.n_sparse)
+    time: NDArray[np.float64] = 1 + made.n_outputs / OUTPUTS_OF_THE_REST + made.macs / MACS_OF_THE_REST
+    return time
 
 
-def without_the_longest(macs: NDArray[Any]) -> NDArray[np.bool_]:
-    """(n,) networks that take no more than LARGEST_SHARE of the time that all take to train."""
-    time = training_time(macs)
+def without_the_longest(time: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n,) trainings that take no more than LARGEST_SHARE of the time that all of them take."""
     return np.asarray(time <= LARGEST_SHARE * time.sum())
 
 

@@ -98,12 +98,12 @@ class Candidates:
         for design in sorted(designs, key=lambda design: design.energy_pj):
             cheapest.setdefault((design.architecture, round(design.logloss / SAME_LOGLOSS)), design)
         kept = list(cheapest.values())
-        score, features = study.features(ArchitectureBatch.of([design.architecture for design in kept]))
+        networks = ArchitectureBatch.of([design.architecture for design in kept])
+        score, features = study.features(networks)
         plain = score if study.correction is None else study.correction.predict(score, features)[0]
         chip_loss = np.array([design.logloss for design in kept]) - plain
         log_energy = np.log([design.energy_pj for design in kept])
-        time = training_time(np.array([design.macs for design in kept]))
-        return cls(kept, score, features, chip_loss, log_energy, time, known)
+        return cls(kept, score, features, chip_loss, log_energy, training_time(study.space.network, networks), known)
 
     def __len__(self) -> int:
         return len(self.designs)

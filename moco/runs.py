@@ -29,7 +29,7 @@ from moco.files import read_kept, write_text_whole
 from moco.finals import Finals
 from moco.meanwhile import meanwhile
 from moco.oracle import Oracle
-from moco.pace import without_the_longest
+from moco.pace import training_time, without_the_longest
 from moco.progress import progress_bar
 from moco.recipes import N_CHECKED, Recipe, recipe_for
 from moco.report import ReportInputs, write_report
@@ -38,7 +38,7 @@ from moco.retrained import retrained_networks
 from moco.run_settings import RunSettings, SearchSettings, kept, stored
 from moco.seconds import seconds_of, timed
 from moco.settings import TrainSettings
-from moco.spread import log_macs, spread_networks, typical_macs
+from moco.spread import spread_networks, typical_macs
 from moco.supernet import CheckpointError, TrainedSupernet, TrainProgress, load_supernet, train_supernet
 from moco.teacher import FOLDER as TEACHER
 from moco.teacher import taught
@@ -196,7 +196,8 @@ class Run:
             raise ValueError(f"a rank needs at least {LEAST_NETWORKS} networks, got {n_networks}; 0 checks nothing")
         networks = self._spread(n_networks)
         if budget is not None:
-            networks = networks[without_the_longest(np.expm1(log_macs(self.space.network, networks)))]
+            space = self.space.network
+            networks = networks[without_the_longest(training_time(space, space.networks(networks)))]
         seeds = range(self.settings.seed, self.settings.seed + n_seeds)
         truth_log = self._truth_log  # before the other process begins, which is given it
         train = partial(

@@ -24,7 +24,6 @@ from moco.files import write_text_whole
 from moco.pace import Pace, training_time
 from moco.retrain import begun_below, train_from_scratch
 from moco.settings import FinalSettings
-from moco.spread import log_macs
 from spaces.architecture import Architecture
 from spaces.nasrec import NasrecSpace
 from spaces.space import Genomes
@@ -192,7 +191,7 @@ def train_truth(
         network = space.networks([_genes(genome)])[0]
         return delayed(_run)(data, network, genome, seed, settings, device)
 
-    times = dict(zip(map(_text, genomes), training_time(np.expm1(log_macs(space, genomes))).tolist(), strict=True))
+    times = dict(zip(map(_text, genomes), training_time(space, space.networks(genomes)).tolist(), strict=True))
     pace = Pace()
 
     def begun() -> Iterator[tuple[str, int]]:

@@ -154,6 +154,12 @@ class Products:
         return macs
 
     @property
+    def n_outputs(self) -> NDArray[np.int64]:
+        """(B,) numbers that all products of one inference put out."""
+        outputs: NDArray[np.int64] = (self.n_vectors * self.out_features).sum(axis=1)
+        return outputs
+
+    @property
     def n_parameters(self) -> NDArray[np.int64]:
         """(B,) trainable numbers without the embedding tables: weights, biases, layer norms."""
         is_static = (self.n_vectors > 0) & ~self.is_activation_product

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from moco.pace import Pace, training_time, without_the_longest
+from spaces import ArchitectureBatch, from_compact, nasrec_space
 
 
-def test_time_of_training_grows_with_macs() -> None:
-    assert training_time(np.array([0, 20_000, 180_000])).tolist() == [1.0, 2.0, 10.0]
+def test_time_of_training_grows_with_outputs_and_macs() -> None:
+    network = from_compact("DP8|EFC3|10|0|0|0,0 ; SG5|ATT6|01|01|01|1,0", embedding_dim=2)
+    space = nasrec_space("nasrec-full", n_dense=3, n_sparse=4, n_blocks=2, embedding_dim=2)
+    time = training_time(space, ArchitectureBatch.of([network, network]))
+    assert time == pytest.approx([1 + 208 / 500 + 887 / 100_000] * 2)  # counted in tests/spaces
 
 
 def test_one_network_that_takes_more_than_a_third_is_left_out() -> None:
-    macs = np.array([0, 20_000, 40_000, 60_000, 180_000])  # times 1, 2, 3, 4, 10 of 20
-    assert without_the_longest(macs).tolist() == [True, True, True, True, False]
+    assert without_the_longest(np.array([1.0, 2, 3, 4, 10])).tolist() == [True, True, True, True, False]  # 10 of 20
 
 
 def test_the_slowest_training_says_what_ends_in_time() -> None:

@@ -86,10 +86,14 @@ def test_counts_by_hand() -> None:
     gated, summed = ArchitectureBatch.of([GATED]), ArchitectureBatch.of([SUMMED])
     # 6 + 50 + 80 + 24 + 128 + 64 + 40 + 180 + 72 + 72 + 72 + 3 * 24 + 10 + 17
     assert macs(gated, 3, 4).tolist() == [887]
+    # 2 + 25 + 8 + 6 + 16 + 8 + 5 + 12 + 36 + 36 + 12 + 12 + 12 + 12 + 5 + 1
+    assert products(gated, 3, 4).n_outputs.tolist() == [208]
     # biases: 8 + 88 + 15 + 144 + 72 + 45 + 96 + 18 + 3 * 6 + 15 + 18, and two layer norms of width 2
     assert n_parameters(gated, 3, 4).tolist() == [545]
     # 0 + 24 + 24 + 40 + 192 + 24 + 58
     assert macs(summed, 0, 3).tolist() == [362]
+    # 4 + 8 + 6 + 20 + 32 + 6 + 1
+    assert products(summed, 0, 3).n_outputs.tolist() == [77]
     # 4 + 8 + 30 + 15 + 224 + 30 + 59
     assert n_parameters(summed, 0, 3).tolist() == [370]
 
