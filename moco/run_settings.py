@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from moco.codesign import CAPS, caps
 from moco.data.logs import LOG_FORMATS
-from moco.files import write_text_whole
+from moco.files import read_kept, write_text_whole
 from moco.look_ahead import LOOKS_AHEAD
 from pimmodel import find_calibration
 from studies import ENGINES
@@ -103,9 +103,12 @@ def kept(file: Path, settings: Settings) -> Settings:
 
 
 def stored(file: Path, kind: type[Settings]) -> Settings | None:
-    if not file.exists():
-        return None
-    try:
-        return kind(**json.loads(file.read_text()))
-    except (json.JSONDecodeError, TypeError) as error:
-        raise ValueError(f"{file} does not hold the settings of a run ({error}): give another folder") from error
+    """The settings that a file holds; None where there is none, ValueError where it holds something else."""
+
+    def read(text: str) -> Settings:
+        try:
+            return kind(**json.loads(text))
+        except TypeError as error:
+            raise ValueError(f"these are no settings of a run ({error})") from error
+
+    return read_kept(file, read)

@@ -129,8 +129,13 @@ def test_unwritable_folder(cli: Cli, tmp_path: Path) -> None:
 def test_folders_without_a_run(cli: Cli, tmp_path: Path) -> None:
     for command in ("search", "front", "report", "dashboard"):
         cli.fails("holds no run: make one with 'moco run'", command, tmp_path)
-    (tmp_path / "run.json").write_text('{"color": "red"}')
-    cli.fails("does not hold the settings of a run", "front", tmp_path)
+    for text, why in (
+        ('{"color": "red"}', "these are no settings of a run"),
+        ('{"dataset": "frappe", "n_teachers": -1}', "a teacher has 0 networks or more, got -1"),
+        ("{", "Expecting property name"),
+    ):
+        (tmp_path / "run.json").write_text(text)
+        cli.fails(f"run.json: {why}.*take that version, or a new folder", "front", tmp_path)
 
 
 def test_a_run_its_parts_and_its_refusals(cli: Cli, tmp_path: Path) -> None:
