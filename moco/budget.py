@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from moco.data import ClickLog
+from moco.pace import rows_per_s
 from moco.settings import TrainSettings
-from moco.supernet import TrainProgress, train_supernet
+from moco.supernet import train_supernet
 from spaces import CodesignSpace
 
 SUPERNET_SHARE, TRUTH_SHARE, SEARCH_SHARE = 0.35, 0.1, 0.15
@@ -101,18 +101,7 @@ def affordable(
 
 def _rows_per_s(data: ClickLog, space: CodesignSpace, settings: TrainSettings, device: str) -> float:
     """Rows a second at the beginning of a supernet's training."""
-    n_rows = min(len(data.train), PROBE_ROWS)
-    marks: list[tuple[int, float]] = []
-
-    class _Enough(Exception):
-        pass
-
-    def mark(state: TrainProgress) -> None:
-        marks.append((state.n_rows, time.monotonic()))
-        if state.n_rows >= n_rows:
-            raise _Enough
-
-    with suppress(_Enough):
-        train_supernet(data, space, settings=settings, device=device, progress=mark)
-    (first, start_s), (last, end_s) = marks[0], marks[-1]
-    return (last - first) / max(end_s - start_s, 1e-9)
+    return rows_per_s(
+        lambda progress: train_supernet(data, space, settings=settings, device=device, progress=progress),
+        min(len(data.train), PROBE_ROWS),
+    )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moco.supernet import TrainProgress
 from spaces import ArchitectureBatch, products
 from spaces.nasrec import NasrecSpace
 
@@ -53,3 +57,26 @@ class Pace:
         if seconds <= 0:
             return 0.0
         return seconds / self.slowest if self.slowest > 0 else self.first
+
+
+def rows_per_s(train: Callable[[Callable[[TrainProgress], None]], object], n_rows: int) -> float:
+    """Rows a second at the beginning of a training, which is ended after so many.
+
+    Args:
+        train: Trains, and calls what it is given with its progress.
+        n_rows: After which the speed is known well enough.
+    """
+    marks: list[tuple[int, float]] = []
+
+    class _Enough(Exception):
+        pass
+
+    def mark(state: TrainProgress) -> None:
+        marks.append((state.n_rows, time.monotonic()))
+        if state.n_rows >= n_rows:
+            raise _Enough
+
+    with suppress(_Enough):
+        train(mark)
+    (first, start_s), (last, end_s) = marks[0], marks[-1]
+    return (last - first) / max(end_s - start_s, 1e-9)

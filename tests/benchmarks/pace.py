@@ -9,41 +9,24 @@ python -m tests.benchmarks.pace RUN [--designs 30]
 from __future__ import annotations
 
 import argparse
-import time
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moco.data import ClickLog
-from moco.pace import training_time
+from moco.pace import rows_per_s, training_time
 from moco.retrain import train_from_scratch
 from moco.runs import Run
-from moco.supernet import TrainProgress
 from spaces import Architecture, ArchitectureBatch, products
 
-N_REPORTS = 5
-"""Of a training's progress, one every 20 steps; the first says when steps have begun."""
-
-
-class _Enough(Exception):
-    """Ends a training."""
+N_ROWS = 100_000
+"""Of each training."""
 
 
 def us_a_row(data: ClickLog, network: Architecture) -> float:
     """Microseconds that training takes for one row."""
-    marks: list[tuple[int, float]] = []
-
-    def mark(state: TrainProgress) -> None:
-        marks.append((state.n_rows, time.perf_counter()))
-        if len(marks) == N_REPORTS:
-            raise _Enough
-
-    with suppress(_Enough):
-        train_from_scratch(data, network, progress=mark)
-    (first, start_s), (last, end_s) = marks[1], marks[-1]
-    return 1e6 * (end_s - start_s) / (last - first)
+    return 1e6 / rows_per_s(lambda progress: train_from_scratch(data, network, progress=progress), N_ROWS)
 
 
 def error(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> NDArray[np.float64]:
