@@ -27,8 +27,8 @@ LARGEST_SHARE = 1 / 3
 def training_time(space: NasrecSpace, networks: ArchitectureBatch) -> NDArray[np.float64]:
     """(B,) how long networks of a space take to train, in the time of one without products."""
     made = products(networks, space.n_dense, space.n_sparse)
-    time: NDArray[np.float64] = 1 + made.n_outputs / OUTPUTS_OF_THE_REST + made.macs / MACS_OF_THE_REST
-    return time
+    taken: NDArray[np.float64] = 1 + made.n_outputs / OUTPUTS_OF_THE_REST + made.macs / MACS_OF_THE_REST
+    return taken
 
 
 def without_the_longest(time: NDArray[np.float64]) -> NDArray[np.bool_]:
