@@ -20,6 +20,10 @@ OUTPUTS_OF_THE_REST, MACS_OF_THE_REST = 500, 100_000
 Small products take their time by what they write and read, not by what they multiply. Measured on one core for 108
 designs of MovieLens-100k, Frappe and `synthetic` (BENCHMARKS.md)."""
 
+MARGIN = 1.25
+"""Times as long as expected, for which there must be time: laws are off by a factor of 1.2, and networks differ in the
+epochs to their valid minimum by as much."""
+
 LARGEST_SHARE = 1 / 3
 """Of the time of all networks that correct a supernet: one that takes more is left out where time is short."""
 
@@ -38,25 +42,28 @@ def without_the_longest(time: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 @dataclass(slots=True)
 class Pace:
-    """How fast trainings go here, so that none is begun that would not end in time.
+    """How fast trainings go here, so that none is begun that would hardly end in time.
 
     Attributes:
         first: The longest `training_time` that is begun while nothing is known.
-        slowest: Most seconds that one took for each unit of `training_time`; 0 while none has ended.
+        time: `training_time` of all that have ended.
+        seconds: That they took.
     """
 
     first: float = np.inf
-    slowest: float = 0.0
+    time: float = 0.0
+    seconds: float = 0.0
 
     def ended(self, time: float, seconds: float) -> None:
         """Takes in a training that has ended: its `training_time` and the seconds that it took."""
-        self.slowest = max(self.slowest, seconds / time)
+        self.time += time
+        self.seconds += seconds
 
     def longest(self, seconds: float) -> float:
-        """The `training_time` that ends within so many seconds."""
+        """The `training_time` that ends within so many seconds, MARGIN left."""
         if seconds <= 0:
             return 0.0
-        return seconds / self.slowest if self.slowest > 0 else self.first
+        return seconds * self.time / (MARGIN * self.seconds) if self.seconds > 0 else self.first
 
 
 def rows_per_s(train: Callable[[Callable[[TrainProgress], None]], object], n_rows: int) -> float:
