@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +16,16 @@ from moco.batch_costs import design_costs, loses_nothing
 from moco.better_chips import improver
 from moco.correction import Correction
 from moco.data import ClickLog
-from moco.design import Design, design_parts
+from moco.design import Design
 from moco.features import network_features
 from moco.known import first_population, known_designs
 from moco.look_ahead import LOOKS_AHEAD, LookAhead
 from moco.lowering import pim_config
+from moco.objectives import caps, objectives
 from moco.oracle import N_EXACT_ROWS, Oracle, Scores
 from moco.recipes import recipe_for
+from moco.summaries import design_texts, summaries
 from moco.supernet import TrainedSupernet
-from moco.supernet.metrics import mean_logloss
 from pimmodel import Calibration, PimConfig, find_calibration
 from spaces import (
     HARDWARE_SPACE,
@@ -36,22 +35,9 @@ from spaces import (
     CodesignSpace,
     Genomes,
     codesign_of,
-    liveness,
     nasrec_space,
-    products,
 )
-from spaces.architecture import DENSE_OPERATORS, SPARSE_OPERATORS
-from studies import Constraint, Evaluation, Objective, Progress, Study, Trials
-
-CAPS = {
-    "energy_pj": "pJ",
-    "latency_ns": "ns",
-    "area_mm2": "mm2",
-    "power_mw": "mW",
-}
-"""Costs that can be capped, and their units."""
-
-N_REFERENCE_DESIGNS = 2000
+from studies import Evaluation, Progress, Study, Trials
 
 
 def codesign_space(
@@ -363,68 +349,3 @@ def create_study(
         describe=lambda genomes: design_texts(data, space, genomes, on_chip),
     )
     return CodesignStudy(data, space, oracle, study, model, on_chip, correction)
-
-
-def caps(limits: Mapping[str, float | None]) -> list[Constraint]:
-    """A constraint for each cost with a limit; ValueError when a limit is not a positive number."""
-    constraints = []
-    for cost, limit in limits.items():
-        if limit is None:
-            continue
-        if not (math.isfinite(limit) and limit > 0):
-            raise ValueError(f"max_{cost} must be a positive number of {CAPS[cost]}, got {limit}")
-        constraints.append(Constraint(name=cost, limit=limit, unit=CAPS[cost]))
-    return constraints
-
-
-def objectives(
-    data: ClickLog,
-    space: CodesignSpace,
-    calibration: str | Calibration = "isaac32",
-    cardinalities: Sequence[int] | None = None,
-) -> list[Objective]:
-    """Log loss, energy and latency, each minimised, with the reference point of the hypervolume.
-
-    The reference point is what a sensible design stays below: the log loss of always predicting the mean label, and
-    the energy and latency that 5 % of random designs with lossless ADCs exceed.
-    """
-    genomes = space.sample(np.random.default_rng(0), N_REFERENCE_DESIGNS)
-    costs = design_costs(data, space, genomes, calibration, cardinalities)
-    is_lossless = costs.adc_shortfall_bits <= 0
-    rows = is_lossless if is_lossless.any() else np.ones_like(is_lossless)
-    energy_pj, latency_ns = (
-        float(np.quantile(values[rows], 0.95)) for values in (costs.estimate.energy_pj, costs.estimate.latency_ns)
-    )
-    return [
-        Objective(name="logloss", reference=mean_logloss(data.train.label_mean)),
-        Objective(name="energy_pj", unit="pJ", reference=energy_pj),
-        Objective(name="latency_ns", unit="ns", reference=latency_ns),
-    ]
-
-
-def design_texts(data: ClickLog, space: CodesignSpace, genomes: Genomes, cardinalities: Sequence[int]) -> list[str]:
-    """Each design as the JSON text of a design file, which `moco cost` reads."""
-    networks, chips = space.networks(genomes), pim_config(space.hardware_values(genomes))
-    return [
-        json.dumps(design_parts(networks[row], chips.take(row), len(data.dense), cardinalities))
-        for row in range(len(genomes))
-    ]
-
-
-def summaries(data: ClickLog, space: CodesignSpace, genomes: Genomes) -> list[dict[str, str | int | float]]:
-    """At most 20 readable parameters of each design: the chip's choices, and the network in figures."""
-    networks = space.networks(genomes)
-    live = liveness(networks)
-    counts: dict[str, NDArray[Any]] = {"n_live_blocks": live.block.sum(axis=1)}
-    for code, operator in enumerate(DENSE_OPERATORS):
-        counts[f"n_{operator}"] = (live.dense_operator & (networks.dense_operator == code)).sum(axis=1)
-    for code, operator in enumerate(SPARSE_OPERATORS):
-        counts[f"n_{operator}"] = (live.sparse_operator & (networks.sparse_operator == code)).sum(axis=1)
-    counts["macs"] = products(networks, len(data.dense), len(data.categorical), live).macs
-    chips = {
-        block.name: values
-        for block, values in zip(space.hardware.blocks, space.hardware_values(genomes).values(), strict=True)
-        if len(block.choices) > 1
-    }
-    columns = {**chips, **counts}
-    return [{name: values[row].item() for name, values in columns.items()} for row in range(len(genomes))]

@@ -35,7 +35,6 @@ from moco.retrained import Retrained, retrain
 from moco.seconds import timed
 from moco.settings import FinalSettings
 from moco.supernet.metrics import Score
-from moco.truth import TRUTH, Truth
 from moco.tuned import tuned_settings
 from spaces import ArchitectureBatch
 from studies import is_non_dominated
@@ -132,10 +131,9 @@ class Finals:
 
     def _truths(self, study: CodesignStudy) -> Truths:
         """What networks reached on the data that designs are trained on."""
-        truth = Truth.read(self._run.folder, TRUTH)
+        truth = self._run.checks.truth
         if truth is None or self._run.whole_data is not self._run.data:
             return Truths.none()
-        truth = truth.useful(self._run.data)
         score, features = study.features(self._run.space.network.networks(truth.genomes))
         return Truths(score, features, np.nanmean(truth.figures(), axis=1))
 

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from moco.codesign import CAPS, caps
 from moco.data.logs import LOG_FORMATS
 from moco.files import read_kept, write_text_whole
 from moco.look_ahead import LOOKS_AHEAD
+from moco.objectives import CAPS, caps
 from pimmodel import find_calibration
 from studies import ENGINES
 

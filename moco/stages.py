@@ -78,12 +78,12 @@ def _all_stages(
     )
     if n_checked is None:
         n_checked = this.recipe.n_checked
-    validation = this.validate(n_checked, 1 if budget is not None else 2, budget)
+    validation = this.checks.validate(n_checked, 1 if budget is not None else 2, budget)
     console.print(f"[bold]supernet[/bold]  {this.supernet.digest}, {this.supernet_file}")
     if validation is not None:
         console.print(validation.summary(), soft_wrap=True)
-    if this.correction is not None:
-        console.print(this.correction.summary(), soft_wrap=True)
+    if this.checks.correction is not None:
+        console.print(this.checks.correction.summary(), soft_wrap=True)
     study = this.study(search)
     this.search(study, this.recipe.n_trials if n_trials is None else n_trials, budget)
     console.print(f"[bold]search[/bold]    {len(study.study):,} designs scored, {len(study.front())} on the front")

@@ -41,7 +41,7 @@ def found(folder: Path, way: str, seed: int, n: int) -> NDArray[np.float64]:
         seed=seed,
         engine=engine,
         population_size=population_size,
-        correction=run.trusted_correction,
+        correction=run.checks.trusted_correction,
         n_jobs=1,
         improves_chips=improves_chips,
     )

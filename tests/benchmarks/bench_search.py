@@ -69,7 +69,7 @@ def volumes(folder: Path, seed: int, n_trials: int) -> dict[str, tuple[float, fl
             run.supernet,
             seed=seed,
             engine=engine,
-            correction=run.trusted_correction,
+            correction=run.checks.trusted_correction,
             n_jobs=1,
             improves_chips=improves_chips,
         )

@@ -32,11 +32,12 @@ from moco.batch_costs import design_costs
 from moco.better_chips import BetterChips
 from moco.budget import TEACHER_SHARE, Budget
 from moco.chosen import FromScratch, read_from_scratch, train_chosen, valid_logloss
-from moco.codesign import CodesignStudy, objectives
+from moco.codesign import CodesignStudy
 from moco.data import CtrDataset
 from moco.design import Design
 from moco.known import known_designs
 from moco.look_ahead import LookAhead
+from moco.objectives import objectives
 from moco.oracle import Oracle, Scores
 from moco.run_settings import RunSettings, SearchSettings
 from moco.runs import Run

@@ -10,10 +10,11 @@ import pytest
 
 import moco
 from moco.batch_costs import design_costs, loses_nothing
-from moco.codesign import codesign_space, create_study, objectives
+from moco.codesign import codesign_space, create_study
 from moco.correction import Correction
 from moco.data import CtrDataset, load_dataset
 from moco.features import FEATURES
+from moco.objectives import objectives
 from moco.supernet import TrainedSupernet, TrainSettings, train_supernet
 from pimmodel import lossless_adc_bits
 from spaces import CodesignSpace, macs

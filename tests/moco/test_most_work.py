@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from moco.batch_costs import loses_nothing
-from moco.codesign import caps, codesign_space
+from moco.codesign import codesign_space
 from moco.data import CtrDataset, load_dataset
 from moco.known import first_population, known_designs
 from moco.look_ahead import LookAhead
 from moco.most_work import most_work
+from moco.objectives import caps
 from pimmodel import find_calibration
 from spaces import CodesignSpace
 
