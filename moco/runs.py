@@ -61,6 +61,16 @@ class Run:
             raise ValueError(f"{folder} holds no run: make one with 'moco run' or 'moco train'")
         return cls(folder, settings)
 
+    def begun(self, settings: RunSettings) -> Run:
+        """The folder's run with other settings of training, which it keeps; logs that were read are not read again.
+
+        Raises:
+            ValueError: The folder holds a run with other settings.
+        """
+        run = Run(self.folder, settings)
+        vars(run).update({name: log for name, log in vars(self).items() if name in ("data", "whole_data")})
+        return run
+
     @property
     def supernet_file(self) -> Path:
         """The checkpoint."""

@@ -58,7 +58,8 @@ def run(
         return _all_stages(Run(folder, settings), search, n_trials, n_checked, None)
     budget = Budget(hours, seconds_of(folder))
     try:
-        this = Run(folder, _affordable(folder, settings, budget))
+        asked = Run(folder, settings, keep=False)
+        this = asked.begun(_affordable(asked, budget))
         if this.n_teachers > 0:
             budget = replace(budget, teacher_share=TEACHER_SHARE)
         return _all_stages(this, search, n_trials, n_checked, budget)
@@ -97,10 +98,9 @@ def _all_stages(
     return study
 
 
-def _affordable(folder: Path, settings: RunSettings, budget: Budget) -> RunSettings:
-    """The settings with numbers of epochs and of teachers that fit the budget; a run that has begun keeps its own."""
-    begun = stored(folder / "run.json", RunSettings)
-    this = Run(folder, settings, keep=False)
+def _affordable(this: Run, budget: Budget) -> RunSettings:
+    """Its settings with numbers of epochs and of teachers that fit the budget; a run that has begun keeps its own."""
+    begun, settings = stored(this.folder / "run.json", RunSettings), this.settings
     if settings.n_epochs is None and begun is not None:
         settings = replace(settings, n_epochs=begun.n_epochs)
     elif settings.n_epochs is None:

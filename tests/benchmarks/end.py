@@ -138,7 +138,7 @@ def spend(way: str, settings: RunSettings, folder: Path, hours: float) -> None:
         if this.n_teachers > 0:
             n_teachers = affordable_teachers(cast(CtrDataset, this.whole_data), TEACHER_SHARE * hours * 3600)
             settings = replace(settings, n_teachers=min(this.n_teachers, n_teachers))
-        this = Run(folder, settings)
+        this = this.begun(settings)
         budget = Budget(hours, json.loads(_text(folder / "seconds.json", "{}")))
         if way == "MACs":
             study = steered_by_macs(this, folder, settings.seed)
