@@ -89,7 +89,7 @@ def compare(
         raise ValueError(
             f"--retrain compares references with retrained designs: retrain some with 'moco retrain {run.folder}'"
         )
-    matches = against_baselines(designs, rivals, calibrations) if designs and rivals else []
+    matches = against_baselines(designs, rivals, calibrations, study) if designs and rivals else []
     about = _about(run, study, calibrations)
     if rivals:
         about["baselines"] = f"{file}, seeds {_listed(sorted({seed for one in rivals for seed in one.seeds}))}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from moco.compare.searches import Found, network_front
 from moco.design import Design
 from pimmodel import Calibration
 from spaces import Genomes
-from studies import is_non_dominated, knee
+from studies import Trials, is_non_dominated, knee
 
 HAND_MADE, NAIVE, TWO_STEPS = "baselines on ISAAC", "naive mapping", "architecture first, chip second"
 """What co-design is compared with."""
@@ -57,8 +57,8 @@ class Match:
         of_reference: Its figures by calibration.
         of_design: The design's, empty where there is none; so are the gains.
         gains: How many times better the design is, by calibration and figure.
-        largest: The largest gain of all designs no less accurate than the reference, each figure by its own design; on
-            other chips that lose nothing too, where designs are compared by score.
+        largest: The largest gain of all designs no less accurate than the reference, each figure by its own design, on
+            other chips that lose nothing too.
         balanced: The one that is better in everything, on a chip sought for that; None where none is as accurate.
     """
 
@@ -85,7 +85,7 @@ class Candidates:
         logloss: (n,).
         columns: By calibration, the one of the search first, and by name in `Figures`: (n,) figures.
         on_other_chips: Their networks on chips that no search evaluated, the best by `SINGLE_GOALS`, which only say
-            what gains there are.
+            what gains there are: they lose nothing, so a network is as accurate as on its own chip.
         chips: Where others come from.
     """
 
@@ -137,16 +137,23 @@ class Candidates:
         )
 
     @classmethod
-    def of_trained(cls, designs: Sequence[Trained], calibrations: Mapping[str, Calibration]) -> Candidates:
-        """Retrained designs, by test log loss on the chip of each."""
+    def of_trained(
+        cls, designs: Sequence[Trained], calibrations: Mapping[str, Calibration], codesign: CodesignStudy
+    ) -> Candidates:
+        """Retrained designs of a search, by test log loss on the chip of each."""
         columns = {}
         for name, calibration in calibrations.items():
             found = [figures(one.contender, calibration) for one in designs]
             columns[name] = {it.name: np.array([getattr(one, it.name) for one in found]) for it in fields(Figures)}
+        logloss = {one.key: one.mean("chip_logloss") for one in designs}
+        chips = OtherChips.of(codesign, _with_logloss(codesign.study.trials(), logloss))
+        others = chips.best(SINGLE_GOALS, list(calibrations.values()))
         return cls(
-            keys=[one.key for one in designs],
-            logloss=np.array([one.mean("chip_logloss") for one in designs]),
+            keys=list(logloss),
+            logloss=np.array(list(logloss.values())),
             columns=columns,
+            on_other_chips=_of_genomes(codesign, *others, calibrations),
+            chips=chips,
         )
 
     @classmethod
@@ -162,7 +169,7 @@ class Candidates:
                 "label: search longer, or raise the caps"
             )
         trials = joint.trials.select(joint.useful)
-        chips = OtherChips.of(joint.codesign, trials)
+        chips = OtherChips.of(joint.codesign, trials.select(is_non_dominated(trials.values)))
         others = chips.best(SINGLE_GOALS, list(calibrations.values()))
         return cls(
             keys=trials.keys,
@@ -171,6 +178,13 @@ class Candidates:
             on_other_chips=_of_genomes(joint.codesign, *others, calibrations),
             chips=chips,
         )
+
+
+def _with_logloss(trials: Trials, logloss: Mapping[str, float]) -> Trials:
+    """The trials with these keys, log losses in place of scores."""
+    found = trials.select(np.flatnonzero(np.isin(trials.keys, list(logloss))))
+    given = np.array([logloss[key] for key in found.keys], dtype=np.float64)
+    return replace(found, values=np.column_stack([given, found.values[:, 1:]]))
 
 
 def _of_genomes(
@@ -242,10 +256,14 @@ def matched(
 
 
 def against_baselines(
-    designs: Sequence[Trained], baselines: Sequence[Trained], calibrations: Mapping[str, Calibration]
+    designs: Sequence[Trained],
+    baselines: Sequence[Trained],
+    calibrations: Mapping[str, Calibration],
+    codesign: CodesignStudy,
 ) -> list[Match]:
-    """Retrained designs against each baseline at 8 bits on ISAAC's chip, by test log loss on the chip of each."""
-    candidates = Candidates.of_trained(designs, calibrations)
+    """Retrained designs of a search against each baseline at 8 bits on ISAAC's chip, by test log loss on the chip of
+    each."""
+    candidates = Candidates.of_trained(designs, calibrations, codesign)
     return [
         matched(
             HAND_MADE, one.name, one.contender, one.mean("chip_logloss"), candidates, calibrations, judged_by=BY_TEST

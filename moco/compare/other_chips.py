@@ -1,4 +1,4 @@
-"""The best chips for the networks of a search's front, by what the search did not look at, such as area.
+"""The best chips for networks that are settled, by what the search did not look at, such as area.
 
 What a chip costs is computed, and on all chips that lose nothing a network scores alike. So the smallest chip of a
 network makes as good a design as the one that the search took for its energy. It is found by descent: from the best of
@@ -23,7 +23,7 @@ from moco.progress import progress_bar
 from pimmodel import Calibration
 from pimmodel.numerics import required_adc_bits
 from spaces import CodesignSpace, Genomes, Space
-from studies import Trials, is_non_dominated
+from studies import Trials
 
 N_RANDOM = 512
 """Chips of which the best is where a descent begins. Of 16 it ends as well where one figure counts; where several do,
@@ -40,21 +40,21 @@ SINGLE_GOALS: tuple[Goal, ...] = (lambda columns: columns["area_mm2"], lambda co
 
 @dataclass(frozen=True, eq=False)
 class OtherChips:
-    """Designs of a front that lose nothing and keep the caps of their search, whose networks can have other chips.
+    """Designs that lose nothing and keep the caps of their search, whose networks can have other chips.
 
     Attributes:
         codesign: Of their search.
-        front: The designs.
+        designs: Their first value is the log loss by which they are compared.
     """
 
     codesign: CodesignStudy
-    front: Trials
+    designs: Trials
 
     @classmethod
     def of(cls, codesign: CodesignStudy, trials: Trials) -> OtherChips:
-        """For the front of some trials."""
-        front = trials.select(is_non_dominated(trials.values))
-        return cls(codesign, front.select(_costs(codesign, codesign.calibration, front.genomes)[0]))
+        """For those of some trials that can have other chips."""
+        is_allowed = _costs(codesign, codesign.calibration, trials.genomes)[0]
+        return cls(codesign, trials.select(np.flatnonzero(is_allowed)))
 
     def best(
         self, goals: Sequence[Goal], calibrations: Sequence[Calibration], most_logloss: float = np.inf
@@ -63,15 +63,15 @@ class OtherChips:
 
         Log losses are those of the designs, (B,): the chips lose nothing either. They keep the caps, too.
         """
-        front = self.front.select(self.front.values[:, 0] <= most_logloss)
+        designs = self.designs.select(self.designs.values[:, 0] <= most_logloss)
         values = [_value(self.codesign, calibration, goal) for calibration in calibrations for goal in goals]
-        found = np.repeat(front.genomes, len(values), axis=0)
+        found = np.repeat(designs.genomes, len(values), axis=0)
         with progress_bar("other chips", "designs") as bar:
             for row, genome in enumerate(found):
                 rng = np.random.default_rng(row // len(values))
                 found[row] = best_chip(self.codesign.space, genome, values[row % len(values)], rng)
-                bar.update((row + 1) / len(values), len(front))
-        return found, np.repeat(front.values[:, 0], len(values))
+                bar.update((row + 1) / len(values), len(designs))
+        return found, np.repeat(designs.values[:, 0], len(values))
 
 
 def _value(codesign: CodesignStudy, calibration: Calibration, goal: Goal) -> Value:

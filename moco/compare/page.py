@@ -126,8 +126,8 @@ def _ratios(against: str, matches: Sequence[Match]) -> Table:
     notes = [
         "Ratios say how many times better the co-design is: 2 is half the energy, latency, area or work, or twice the "
         "rate. Throughput is that of the full pipeline; power efficiency is inferences per second and watt at it.",
-        "In brackets, where it is larger: the largest gain of any design no less accurate, each figure by its own; of "
-        "designs judged by score on the best chips for their networks too, where those lose nothing.",
+        "In brackets, where it is larger: the largest gain of any design no less accurate, each figure by its own; "
+        "networks whose chip loses nothing count on the best chips for them too, which lose nothing either.",
         "Balanced: one design alone, on a chip sought for that, whose least gain over all that a chip costs is largest "
         "by the calibration of the search; in brackets, where it is less, the least gain under any.",
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from moco.codesign import CodesignStudy
 from moco.compare.accuracy import Trained, trained_designs
 from moco.compare.figures import Contender
 from moco.compare.judge import Plan
@@ -20,6 +21,7 @@ def against_retrained(
     against: str,
     references: Mapping[str, Design],
     designs: Sequence[Trained],
+    codesign: CodesignStudy,
     run: Run,
     plan: Plan,
     calibrations: Mapping[str, Calibration],
@@ -32,6 +34,7 @@ def against_retrained(
         against: What the references stand for.
         references: By role.
         designs: Retrained ones of the run.
+        codesign: Their search.
         run: Says data, recipe and first weights.
         plan: Says where to keep the weights, beside its searches.
         calibrations: Of the hardware model, the search's first.
@@ -54,7 +57,7 @@ def against_retrained(
             n_jobs=n_jobs,
             progress=bar.update,
         )
-    candidates = Candidates.of_trained(designs, calibrations)
+    candidates = Candidates.of_trained(designs, calibrations, codesign)
     return [
         matched(
             against,

@@ -136,7 +136,15 @@ def _of_seed(
         matches += against_search(against, candidates, references, settings.calibrations, plan.seed)
         if settings.n_retrained > 0 and designs and references and plan.seed == run.settings.seed:
             matches += against_retrained(
-                against, references, designs, run, plan, settings.calibrations, settings.n_retrained, settings.n_jobs
+                against,
+                references,
+                designs,
+                joint.codesign,
+                run,
+                plan,
+                settings.calibrations,
+                settings.n_retrained,
+                settings.n_jobs,
             )
     useful = {name: np.concatenate([one.trials.values[one.useful] for one in parts]) for name, parts in ways.items()}
     reference = np.array([one.reference for one in judge.objectives], dtype=np.float64)

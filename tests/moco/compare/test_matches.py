@@ -7,7 +7,9 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from moco.batch_costs import design_costs, loses_nothing
 from moco.codesign import CodesignStudy
+from moco.compare.accuracy import trained_designs
 from moco.compare.comparison import Comparison
 from moco.compare.figures import COSTS, Contender, every_calibration, figures, gains
 from moco.compare.matches import (
@@ -23,6 +25,8 @@ from moco.compare.matches import (
 from moco.compare.page import tables_of
 from moco.compare.searches import Found
 from moco.compare.tables import text_of
+from moco.retrained import FOLDER, retrained_networks
+from moco.runs import Run
 from pimmodel import CALIBRATIONS, Calibration
 
 Steps = tuple[Found, Found, Found]
@@ -140,6 +144,30 @@ def test_trained_designs_are_balanced_among_themselves(joint: Found, calibration
         {"macs": 2, "energy_pj": 2, "latency_ns": 2, "throughput_per_s": 1.5, "area_mm2": 2, "inferences_per_s_w": 2}
     )
     assert candidates.balanced(of_reference, 0.45, calibrations).key == "a"
+
+
+def test_trained_networks_count_on_other_chips_where_their_own_lose_nothing(
+    run: Run, study: CodesignStudy, calibrations: dict[str, Calibration]
+) -> None:
+    trained = trained_designs(retrained_networks(run.folder / FOLDER), study.calibration)
+    candidates = Candidates.of_trained(trained, calibrations, study)
+    trials = study.study.trials()
+    genomes = np.array([trials.genomes[trials.keys.index(one.key)] for one in trained])
+    costs = design_costs(study.data, study.space, genomes, study.calibration)
+    kept = loses_nothing(costs.configs, costs.adc_shortfall_bits)
+    others = candidates.on_other_chips
+    assert others is not None
+    assert kept.any()
+    reached = np.array([one.mean("chip_logloss") for one in trained])[kept]
+    assert sorted(set(others.logloss.tolist())) == sorted(set(reached.tolist()))
+    reference = trained[0].contender
+    worst = float(reached.max())
+    match = matched(HAND_MADE, "x", reference, worst, candidates, calibrations, judged_by=BY_TEST)
+    for name in calibrations:
+        for figure in ("area_mm2", "inferences_per_s_w"):
+            elsewhere = others.gains_of(name, match.of_reference[name], worst)[figure].max()
+            assert match.largest[name][figure] >= elsewhere >= match.gains[name][figure] * (1 - 1e-9)
+    assert match.key in {one.key for one in trained}  # what was trained, whatever other chips cost
 
 
 def test_where_every_chip_loses_something_there_are_no_others(

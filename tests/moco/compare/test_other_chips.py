@@ -68,11 +68,11 @@ def test_an_adc_has_the_fewest_bits_that_lose_nothing_of_those_there_are() -> No
 
 def test_other_chips_lose_nothing_and_are_better_than_those_of_the_front(study: CodesignStudy) -> None:
     trials, calibrations = study.study.trials(), every_calibration(study.calibration)
-    chips = OtherChips.of(study, trials)
+    front = trials.select(is_non_dominated(trials.values))
+    chips = OtherChips.of(study, front)
     genomes, logloss = chips.best(SINGLE_GOALS, list(calibrations.values()))
     costs = design_costs(study.data, study.space, genomes, study.calibration)
     assert loses_nothing(costs.configs, costs.adc_shortfall_bits).all()
-    front = trials.select(is_non_dominated(trials.values))
     own = design_costs(study.data, study.space, front.genomes, study.calibration)
     kept = loses_nothing(own.configs, own.adc_shortfall_bits)
     assert kept.any()
@@ -83,23 +83,23 @@ def test_other_chips_lose_nothing_and_are_better_than_those_of_the_front(study: 
     for place, goal in enumerate(SINGLE_GOALS):
         values = goal({figure: it[:, place] for figure, it in of_found.items()})
         assert (values <= goal(of_own) * (1 + 1e-12)).all()
-    limit = float(np.median(chips.front.values[:, 0]))
+    limit = float(np.median(chips.designs.values[:, 0]))
     few, of_few = chips.best(SINGLE_GOALS, [study.calibration], limit)
     assert (of_few <= limit).all()
-    assert len(few) == len(SINGLE_GOALS) * int((chips.front.values[:, 0] <= limit).sum())
+    assert len(few) == len(SINGLE_GOALS) * int((chips.designs.values[:, 0] <= limit).sum())
 
 
 def test_other_chips_keep_the_caps_of_the_search(study: CodesignStudy, monkeypatch: pytest.MonkeyPatch) -> None:
-    trials, calibrations = study.study.trials(), list(every_calibration(study.calibration).values())
+    trials, calibrations = study.study.front(), list(every_calibration(study.calibration).values())
 
     def power_mw(genomes: Genomes) -> NDArray[np.float64]:
         return np.asarray(design_costs(study.data, study.space, genomes, study.calibration).estimate.power_mw)
 
     free = OtherChips.of(study, trials)
-    limit = float(np.quantile(power_mw(free.front.genomes), 0.75))
+    limit = float(np.quantile(power_mw(free.designs.genomes), 0.75))
     assert (power_mw(free.best(SINGLE_GOALS, calibrations)[0]) > limit).any()
     monkeypatch.setattr(study.study, "constraints", (Constraint(name="power_mw", limit=limit, unit="mW"),))
     capped = OtherChips.of(study, trials)
-    assert 0 < len(capped.front.values) < len(free.front.values)
+    assert 0 < len(capped.designs.values) < len(free.designs.values)
     found, _ = capped.best(SINGLE_GOALS, calibrations)
     assert (power_mw(found) <= limit).all()
