@@ -27,6 +27,7 @@ from moco import (
 from moco.cli_data import Categorical, DataPath, Dataset, Label, Numeric, Options, Seed, Time, data_options
 from moco.cli_options import (
     CalibrationName,
+    Chip,
     Folder,
     MaxArea,
     MaxEnergy,
@@ -259,9 +260,14 @@ def front(
         str | None,
         typer.Option(help="Print one design as JSON: by its key, its rank from 1, or its role (knee)."),
     ] = None,
+    chip: Chip = None,
 ) -> None:
     """Prints the front of a run, lowest log loss first. Reads the folder of 'moco run' or 'moco search'."""
+    from moco.best_chip import with_best_chip
     from moco.runs import Run
+
+    if chip is not None and design is None:
+        raise ValueError("--chip puts one network on another chip: name a design with --design")
 
     this = Run.reopen(folder)
     study = this.stored_study()
@@ -269,7 +275,8 @@ def front(
         _print_front(study, rows or None)
         _print_fidelity(this)
         return
-    typer.echo(this.finals.find(study, design).to_json())
+    found = this.finals.find(study, design)
+    typer.echo((found if chip is None else with_best_chip(study, found, chip)).to_json())
 
 
 @app.command()

@@ -23,6 +23,14 @@ MaxLatency = Annotated[float | None, typer.Option("--max-latency-ns", help="Cap 
 MaxArea = Annotated[float | None, typer.Option("--max-area-mm2", help="Cap on chip area.")]
 MaxPower = Annotated[float | None, typer.Option("--max-power-mw", help="Cap on power at full rate.")]
 
+Chip = Annotated[
+    str | None,
+    typer.Option(
+        help="energy, latency or area: put the network on the chip that is best in that, where its own loses nothing; "
+        "it keeps its own when left out."
+    ),
+]
+
 
 def calibration_path(name_or_file: str) -> str:
     """Files by their whole path, so that a run goes on from any folder."""

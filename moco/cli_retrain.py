@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from moco.cli_options import Chip
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,6 +31,7 @@ def retrain(
     max_latency_ns: Annotated[
         float | None, typer.Option("--max-latency-ns", help="Take the most accurate design under this cap.")
     ] = None,
+    chip: Chip = None,
     seeds: Annotated[int, typer.Option(help="Trainings of each design from each start.")] = 3,
     start: Annotated[
         str,
@@ -61,6 +64,7 @@ def retrain(
     Reads the folder of 'moco run' or 'moco search'; writes retrained/KEY-SEED-START.safetensors into it. Run again, it
     goes on where it stopped. Scores on the chip come from products computed slice by slice.
     """
+    from moco.best_chip import with_best_chip
     from moco.chosen import most_accurate_under, valid_logloss
     from moco.runs import Run, require_front
 
@@ -83,6 +87,8 @@ def retrain(
         chosen = [("most accurate under caps", capped)]
     else:
         chosen = this.finals.chosen(study)
+    if chip is not None:
+        chosen = [(f"{role}, least {chip}", with_best_chip(study, one, chip)) for role, one in chosen]
     from_supernet = start == "both" and this.whole_data.cardinalities == this.data.cardinalities
     found = this.finals.retrain(
         chosen,

@@ -1,9 +1,7 @@
 """The best chips for networks that are settled, by what the search did not look at, such as area.
 
-What a chip costs is computed, and on all chips that lose nothing a network scores alike. So the smallest chip of a
-network makes as good a design as the one that the search took for its energy. It is found by descent: from the best of
-some random chips to the best of all that differ in one choice or two, until none is better; each chip's ADC has the
-fewest bits that lose nothing. Caps of the search are kept as they are meant: by its own hardware model.
+On all chips that lose nothing a network scores alike. So the smallest chip of a network makes as good a design as the
+one that the search took for its energy. Caps of the search are kept as they are meant: by its own hardware model.
 """
 
 from __future__ import annotations
@@ -15,24 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moco.batch_costs import loses_nothing
+from moco.best_chip import Value, best_chip
 from moco.codesign import CodesignStudy
 from moco.compare.figures import columns_of
 from moco.look_ahead import LookAhead
-from moco.lowering import pim_config
 from moco.progress import progress_bar
 from pimmodel import Calibration
-from pimmodel.numerics import required_adc_bits
-from spaces import CodesignSpace, Genomes, Space
+from spaces import Genomes
 from studies import Trials
-
-N_RANDOM = 512
-"""Chips of which the best is where a descent begins. Of 16 it ends as well where one figure counts; where several do,
-of 64 it ends 7 % above the best on average, of 512 2 % (the product of energy, latency and area, on Frappe)."""
 
 Goal = Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]]
 """(B,) what is made as small as can be, of figures by name (`moco.compare.figures.Figures`)."""
-
-Value = Callable[[Genomes], NDArray[np.float64]]
 
 SINGLE_GOALS: tuple[Goal, ...] = (lambda columns: columns["area_mm2"], lambda columns: -columns["inferences_per_s_w"])
 """Area, and power efficiency: what a search for low energy and latency does not look at."""
@@ -96,45 +87,3 @@ def _costs(
     if own.constraints:
         is_allowed &= own.keeps_caps(costs if calibration is own.calibration else own.costs(genomes))
     return is_allowed, columns_of(costs.estimate)
-
-
-def best_chip(space: CodesignSpace, genome: NDArray[np.int64], value: Value, rng: np.random.Generator) -> Genomes:
-    """(P,) the network of a genome on the chip of least value that descent finds; never a worse one than its own.
-
-    Args:
-        space: Of the genome.
-        genome: (P,) canonical.
-        value: (B,) of (B, P) genomes.
-        rng: Draws the chips that descent begins with.
-    """
-    n_network, hardware = space.n_network_blocks, space.hardware
-    changes = changes_of_two(hardware)
-    best, least = genome, np.inf
-    chips = np.concatenate([genome[None, n_network:], hardware.sample(rng, N_RANDOM)])
-    while True:
-        tried = np.repeat(genome[None], len(chips), axis=0)
-        tried[:, n_network:] = with_fitting_adcs(hardware, chips)
-        values = value(tried)
-        if values.min() >= least:
-            found: Genomes = space.canonical(best[None])[0]
-            return found
-        best, least = tried[values.argmin()], values.min()
-        chips = (best[n_network:] + changes) % hardware.n_choices
-
-
-def with_fitting_adcs(hardware: Space, chips: Genomes) -> Genomes:
-    """(B, P) the same chips with the fewest ADC bits that lose nothing; the most there are where none loses nothing."""
-    column, fitting = hardware.column("adc_bits"), chips.copy()
-    needed = required_adc_bits(pim_config(hardware.columns(chips)))
-    choices = np.array(hardware.blocks[column].choices)
-    fitting[:, column] = np.minimum(np.searchsorted(choices, needed), len(choices) - 1)
-    return fitting
-
-
-def changes_of_two(space: Space) -> Genomes:
-    """(N, P) what to add to a genome, modulo the numbers of choices, for all that differ in one block or in two."""
-    n_choices, identity = space.n_choices, np.eye(len(space.blocks), dtype=np.int64)
-    ones = np.concatenate([np.outer(np.arange(1, n), block) for n, block in zip(n_choices, identity, strict=True)])
-    first, second = np.triu_indices(len(ones), 1)
-    twos = ones[first] + ones[second]
-    return np.concatenate([ones, twos[(twos > 0).sum(axis=1) == 2]])

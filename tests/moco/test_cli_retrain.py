@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from moco.batch_costs import loses_nothing
+from moco.best_chip import GOALS, with_best_chip
 from moco.codesign import codesign_space
+from moco.design import Design
 from moco.progress import Bar
+from moco.promising import SAME_LOGLOSS
 from moco.recipes import recipe_for
 from moco.run_settings import RunSettings, SearchSettings
 from moco.runs import Run
 from moco.settings import FinalSettings, TrainSettings
+from pimmodel.numerics import required_adc_bits
 from tests.moco.command_line import call
 
 OPTIONS = {"n_rows": 1500, "n_fields": 4, "n_dense": 2, "max_cardinality": 12}
@@ -68,6 +75,35 @@ def test_the_most_accurate_under_a_cap_from_both_starts(run: Run) -> None:
     assert {"scratch", "supernet"} <= starts
 
 
+def is_lossless(design: Design) -> bool:
+    """Whether its chip loses nothing."""
+    shortfall = required_adc_bits(design.hardware) - np.asarray(design.hardware.adc_bits)
+    return bool(loses_nothing(design.hardware, shortfall).all())
+
+
+def test_a_network_on_the_chip_that_is_best_in_one_thing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = run.stored_study()
+    own = next(design for design in study.front() if is_lossless(design))
+    for goal, figure in GOALS.items():
+        file = tmp_path / f"{goal}.json"
+        file.write_text(call("front", run.folder, "--design", own.key, "--chip", goal).stdout)
+        found = Design.from_json(file.read_text())
+        assert found.architecture == own.architecture
+        assert is_lossless(found)
+        assert getattr(found, figure) <= getattr(own, figure)
+        assert found.logloss == pytest.approx(own.logloss, abs=SAME_LOGLOSS)
+        totals = json.loads(call("cost", file, "--json").stdout)["totals"]
+        assert totals[figure] == pytest.approx(getattr(found, figure), rel=1e-9)
+    (row,) = retrain(run.folder, "--design", own.key, "--chip", "area", "--seeds", 1, "--plain").splitlines()[1:]
+    assert row.startswith(found.key[:8])
+    assert "least area" in row
+    monkeypatch.setattr("moco.best_chip.loses_nothing", lambda _, shortfall: np.zeros(len(shortfall), dtype=bool))
+    with pytest.raises(ValueError, match=f"the chip of design {own.key[:8]} loses something or breaks a cap"):
+        with_best_chip(study, own, "energy")
+
+
 def test_a_teacher_has_progress_of_its_own_before_what_it_teaches(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     shown, depth = [], [0]
 
@@ -93,6 +129,7 @@ def test_a_teacher_has_progress_of_its_own_before_what_it_teaches(run: Run, monk
         (("--seeds", 0), "--seeds must be at least 1 and --tune 0 or more, got 0 and 0"),
         (("--start", "zero"), "--start must be 'both' or 'scratch', got 'zero'"),
         (("--design", "1", "--max-energy-pj", "9"), "--design names designs, caps choose one: give one or the other"),
+        (("--design", "1", "--chip", "speed"), "a chip is best in energy, latency, area, got 'speed'"),
         (("--design", "zz"), "0 designs have a key that begins with 'zz'"),
         (("--max-latency-ns", "0.001"), "no design of the front stays below 0.001 ns: the least on it are"),
     ],

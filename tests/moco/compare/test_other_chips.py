@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from moco.batch_costs import design_costs, loses_nothing
+from moco.best_chip import best_chip, changes_of_two, with_fitting_adcs
 from moco.codesign import CodesignStudy
 from moco.compare.figures import columns_of, every_calibration
-from moco.compare.other_chips import SINGLE_GOALS, Goal, OtherChips, best_chip, changes_of_two, with_fitting_adcs
+from moco.compare.other_chips import SINGLE_GOALS, Goal, OtherChips
 from moco.lowering import pim_config
 from pimmodel.numerics import required_adc_bits
 from spaces import HARDWARE_SPACE, ChoiceBlock, Genomes, Space, codesign_of
