@@ -8,7 +8,7 @@ none is better; each chip's ADC has the fewest bits that lose nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from moco.look_ahead import LookAhead
 from moco.lowering import pim_config
 from pimmodel.numerics import required_adc_bits
 from spaces import CodesignSpace, Genomes, Space
+from studies import Trials
 
 GOALS = {"energy": "energy_pj", "latency": "latency_ns", "area": "area_mm2"}
 """What a chip can be best in, and its name in `pimmodel.Estimate`."""
@@ -46,15 +47,7 @@ def with_best_chip(study: CodesignStudy, design: Design, goal: str) -> Design:
     """
     if goal not in GOALS:
         raise ValueError(f"a chip is best in {', '.join(GOALS)}, got {goal!r}")
-    trials, constraints = study.study.trials(), tuple(study.study.constraints)
-    of_design = trials.select(np.array([trials.keys.index(design.key)]))
-    look = LookAhead(study.data, study.space, study.calibration, study.cardinalities, constraints)
-
-    def value(genomes: Genomes) -> NDArray[np.float64]:
-        costs = look.costs(genomes)
-        is_allowed = loses_nothing(costs.configs, costs.adc_shortfall_bits) & look.keeps_caps(costs)
-        return np.where(is_allowed, getattr(costs.estimate, GOALS[goal]), np.inf)
-
+    of_design, value = _trial(study, design), _value(study, goal)
     if not np.isfinite(value(of_design.genomes)[0]):
         raise ValueError(
             f"the chip of design {design.key[:8]} loses something or breaks a cap of the search, so that its network "
@@ -65,6 +58,33 @@ def with_best_chip(study: CodesignStudy, design: Design, goal: str) -> Design:
     attributes = {name: np.asarray(values) for name, values in found.attributes.items()}
     keys, values = study.space.keys(genomes), np.asarray(found.values)
     return study.designs(replace(of_design, genomes=genomes, keys=keys, values=values, attributes=attributes))[0]
+
+
+def best_chips(study: CodesignStudy, designs: Sequence[Design]) -> dict[str, dict[str, Design]]:
+    """By key and goal: the networks of designs on the best chips for them; none of a design whose own chip loses
+    something or breaks a cap."""
+    goals = list(GOALS)
+    allowed = [one for one in designs if np.isfinite(_value(study, goals[0])(_trial(study, one).genomes)[0])]
+    return {design.key: {goal: with_best_chip(study, design, goal) for goal in goals} for design in allowed}
+
+
+def _trial(study: CodesignStudy, design: Design) -> Trials:
+    """The one trial of a design."""
+    trials = study.study.trials()
+    return trials.select(np.array([trials.keys.index(design.key)]))
+
+
+def _value(study: CodesignStudy, goal: str) -> Value:
+    """What a goal makes small, as a function of genomes; infinite for chips that lose something or break a cap."""
+    constraints = tuple(study.study.constraints)
+    look = LookAhead(study.data, study.space, study.calibration, study.cardinalities, constraints)
+
+    def value(genomes: Genomes) -> NDArray[np.float64]:
+        costs = look.costs(genomes)
+        is_allowed = loses_nothing(costs.configs, costs.adc_shortfall_bits) & look.keeps_caps(costs)
+        return np.where(is_allowed, getattr(costs.estimate, GOALS[goal]), np.inf)
+
+    return value
 
 
 def best_chip(space: CodesignSpace, genome: NDArray[np.int64], value: Value, rng: np.random.Generator) -> Genomes:

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from moco.best_chip import best_chips
 from moco.budget import Budget
 from moco.checks import Checks
 from moco.codesign import CodesignStudy, codesign_space, create_study
@@ -273,6 +274,7 @@ class Run:
                 comparison=comparison,
                 supernet=supernet,
                 validation=validation,
+                other_chips=best_chips(study, [design for _, design in chosen]),
                 exact=dict(zip((design.key for _, design in chosen), exact, strict=True)),
                 settings=settings,
                 seconds_by_stage=seconds_of(self.folder),

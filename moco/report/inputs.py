@@ -31,6 +31,7 @@ class ReportInputs:
         retrained: Designs trained to the end, one entry for each seed.
         comparison: Section that `moco.compare.section` makes of a comparison; empty without one.
         exact: Scores of chosen designs with every crossbar's product computed slice by slice, by key.
+        other_chips: By key and goal, the networks of chosen designs on the best chips for them.
         settings: Further settings for people to read, such as the engine of the search and its seed.
         seconds_by_stage: Wall time of each stage.
     """
@@ -44,5 +45,6 @@ class ReportInputs:
     retrained: Sequence[Retrained] = ()
     comparison: str = ""
     exact: Mapping[str, Score] = field(default_factory=dict)
+    other_chips: Mapping[str, Mapping[str, Design]] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     seconds_by_stage: Mapping[str, float] = field(default_factory=dict)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from moco.design import FIGURES, Design
 from moco.report import markup
+from moco.report.chips import hardware_section
 from moco.report.front import SUPERNET_SCORES, TRAINED_FIGURES, figure_text, trained_means
 from moco.report.graph import picture_name
 from moco.report.inputs import ReportInputs
 from moco.report.plots import letter
 from moco.report.retrained import retrained_section
-from moco.report.words import COST_LABELS, GLOSSARY, HARDWARE_FIELDS, power_of_ten
-from pimmodel import PimConfig
-from pimmodel.numerics import required_adc_bits
+from moco.report.words import COST_LABELS, GLOSSARY, power_of_ten
 from spaces import ArchitectureBatch, liveness
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def page_html(inputs: ReportInputs, front: Sequence[Design], trials: Trials, pic
     if inputs.chosen:
         sections["Chosen designs"] = _chosen(inputs, pictures)
         sections["Networks"] = _networks(inputs, pictures)
-        sections["Hardware"] = _hardware(inputs)
+        sections["Hardware"] = hardware_section(inputs)
     if inputs.retrained:
         sections["Retrained designs"] = retrained_section(inputs.retrained, pictures)
     if inputs.comparison:
@@ -233,24 +232,6 @@ def _networks(inputs: ReportInputs, pictures: Mapping[str, bytes]) -> str:
             ),
         ]
     return "\n".join(parts)
-
-
-def _hardware(inputs: ReportInputs) -> str:
-    rows = []
-    for field in fields(PimConfig):
-        label, unit = HARDWARE_FIELDS[field.name]
-        rows.append([label, unit, *(str(getattr(design.hardware, field.name)) for _, design in inputs.chosen)])
-    lossless = [str(int(required_adc_bits(chip))) for chip in (design.hardware for _, design in inputs.chosen)]
-    rows.append(["ADC resolution that loses nothing", "bits", *lossless])
-    names = [f"{letter(position)} · {role}" for position, (role, _) in enumerate(inputs.chosen)]
-    return "\n".join(
-        [
-            markup.element(
-                "p", "The chip of each chosen design; all operators of a network run on crossbars of one kind."
-            ),
-            markup.table(["", "unit", *names], rows, css="key"),
-        ]
-    )
 
 
 def _whole_front(inputs: ReportInputs, front: Sequence[Design]) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moco.batch_costs import loses_nothing
 from moco.best_chip import GOALS, with_best_chip
 from moco.codesign import codesign_space
 from moco.design import Design
@@ -21,8 +20,8 @@ from moco.recipes import recipe_for
 from moco.run_settings import RunSettings, SearchSettings
 from moco.runs import Run
 from moco.settings import FinalSettings, TrainSettings
-from pimmodel.numerics import required_adc_bits
 from tests.moco.command_line import call
+from tests.moco.lossless import is_lossless
 
 OPTIONS = {"n_rows": 1500, "n_fields": 4, "n_dense": 2, "max_cardinality": 12}
 
@@ -73,12 +72,6 @@ def test_the_most_accurate_under_a_cap_from_both_starts(run: Run) -> None:
     assert "most accurate under caps" in design
     starts = {file.stem.split("-", 2)[2] for file in (run.folder / "retrained").glob(f"{expected.key[:12]}-0-*")}
     assert {"scratch", "supernet"} <= starts
-
-
-def is_lossless(design: Design) -> bool:
-    """Whether its chip loses nothing."""
-    shortfall = required_adc_bits(design.hardware) - np.asarray(design.hardware.adc_bits)
-    return bool(loses_nothing(design.hardware, shortfall).all())
 
 
 def test_a_network_on_the_chip_that_is_best_in_one_thing(

@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from moco.best_chip import GOALS, best_chips
 from moco.chosen import chosen_designs
 from moco.codesign import codesign_space, create_study
 from moco.data import CtrDataset
 from moco.report import ReportInputs, write_report
+from moco.report.chips import hardware_section
+from moco.report.front import figure_text
 from moco.report.words import GLOSSARY
 from moco.runs import require_front
 from moco.supernet import TrainedSupernet, TrainSettings, train_supernet
 from spaces import CodesignSpace
+from tests.moco.lossless import is_lossless
 
 VOID_ELEMENTS = {"meta", "img"}
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -119,6 +123,19 @@ def test_the_page_says_what_it_does_not_know(page: Page, sentence: str) -> None:
 
 def test_from_scratch_figures_are_means_over_seeds(page: Page) -> None:
     assert "0.55000" in page.text  # seeds 0 and 1: 0.5 and 0.6
+
+
+def test_networks_on_other_chips_take_less_of_what_these_are_best_in(inputs: ReportInputs) -> None:
+    designs, lossy = inputs.study.designs(inputs.study.study.trials()), inputs.chosen[0][1]
+    assert best_chips(inputs.study, [lossy]) == {}
+    own = next(design for design in designs if is_lossless(design))
+    others = best_chips(inputs.study, [own, lossy])
+    told = Page(hardware_section(replace(inputs, chosen=[("one", own), ("two", lossy)], other_chips=others))).texts
+    for goal, figure in GOALS.items():
+        best = getattr(others[own.key][goal], figure)
+        assert best <= getattr(own, figure)
+        assert told[told.index(f"least {goal}") :].count(figure_text(figure, best)) >= 1
+    assert told.count("its own") == 1
 
 
 def test_what_was_searched_is_told(page: Page, inputs: ReportInputs) -> None:
