@@ -1,4 +1,4 @@
-"""The best chip for a network that is settled: least energy, least latency, or smallest.
+"""The best chip for a network that is settled: of least energy, latency or area, or balanced.
 
 What a chip costs is computed, and on all chips that lose nothing a network is as accurate. A search looks at many
 networks on few chips each, and by scores: which network is best, trainings tell, and then its chip can be chosen anew.
@@ -23,8 +23,16 @@ from pimmodel.numerics import required_adc_bits
 from spaces import CodesignSpace, Genomes, Space
 from studies import Trials
 
-GOALS = {"energy": "energy_pj", "latency": "latency_ns", "area": "area_mm2"}
-"""What a chip can be best in, and its name in `pimmodel.Estimate`."""
+GOALS = {
+    "energy": ("energy_pj",),
+    "latency": ("latency_ns",),
+    "area": ("area_mm2",),
+    "balance": ("energy_pj", "latency_ns", "area_mm2"),
+}
+"""What a chip can be best in: figures of `pimmodel.Estimate`, whose product is least."""
+
+WORDS = {"energy": "least energy", "latency": "least latency", "area": "least area", "balance": "balanced"}
+"""What a chip that is best in a goal is called."""
 
 N_RANDOM = 512
 """Chips of which the best is where a descent begins. Of 16 it ends as well where one figure counts; where several do,
@@ -82,7 +90,8 @@ def _value(study: CodesignStudy, goal: str) -> Value:
     def value(genomes: Genomes) -> NDArray[np.float64]:
         costs = look.costs(genomes)
         is_allowed = loses_nothing(costs.configs, costs.adc_shortfall_bits) & look.keeps_caps(costs)
-        return np.where(is_allowed, getattr(costs.estimate, GOALS[goal]), np.inf)
+        figures = np.stack([getattr(costs.estimate, name) for name in GOALS[goal]])
+        return np.where(is_allowed, figures.prod(axis=0), np.inf)
 
     return value
 

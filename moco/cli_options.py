@@ -26,8 +26,8 @@ MaxPower = Annotated[float | None, typer.Option("--max-power-mw", help="Cap on p
 Chip = Annotated[
     str | None,
     typer.Option(
-        help="energy, latency or area: put the network on the chip that is best in that, where its own loses nothing; "
-        "it keeps its own when left out."
+        help="energy, latency, area or balance, which is all three: put the network on the chip that is best in that, "
+        "where its own loses nothing; it keeps its own when left out."
     ),
 ]
 

@@ -64,7 +64,7 @@ def retrain(
     Reads the folder of 'moco run' or 'moco search'; writes retrained/KEY-SEED-START.safetensors into it. Run again, it
     goes on where it stopped. Scores on the chip come from products computed slice by slice.
     """
-    from moco.best_chip import with_best_chip
+    from moco.best_chip import WORDS, with_best_chip
     from moco.chosen import most_accurate_under, valid_logloss
     from moco.runs import Run, require_front
 
@@ -88,7 +88,8 @@ def retrain(
     else:
         chosen = this.finals.chosen(study)
     if chip is not None:
-        chosen = [(f"{role}, least {chip}", with_best_chip(study, one, chip)) for role, one in chosen]
+        others = [with_best_chip(study, one, chip) for _, one in chosen]
+        chosen = [(f"{role}, {WORDS[chip]}", one) for (role, _), one in zip(chosen, others, strict=True)]
     from_supernet = start == "both" and this.whole_data.cardinalities == this.data.cardinalities
     found = this.finals.retrain(
         chosen,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
+from moco.best_chip import WORDS
 from moco.report import markup
 from moco.report.front import figure_text
 from moco.report.inputs import ReportInputs
@@ -39,7 +40,7 @@ def _other_chips(inputs: ReportInputs, names: Sequence[str]) -> str:
     rows = []
     for name, (_, own) in zip(names, inputs.chosen, strict=True):
         if own.key in inputs.other_chips:
-            chips = {"its own": own, **{f"least {goal}": it for goal, it in inputs.other_chips[own.key].items()}}
+            chips = {"its own": own, **{WORDS[goal]: it for goal, it in inputs.other_chips[own.key].items()}}
             for place, (which, design) in enumerate(chips.items()):
                 costs = [figure_text(cost, getattr(design, cost)) for cost in _CHIP_COSTS]
                 rows.append([name if place == 0 else "", which, *costs])

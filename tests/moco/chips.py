@@ -1,6 +1,9 @@
-"""Whether a design computes as in plain numbers."""
+"""What tests ask of a design's chip."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,3 +16,8 @@ def is_lossless(design: Design) -> bool:
     """Whether its chip loses nothing."""
     shortfall = required_adc_bits(design.hardware) - np.asarray(design.hardware.adc_bits)
     return bool(loses_nothing(design.hardware, shortfall).all())
+
+
+def product(design: Design, figures: Sequence[str]) -> float:
+    """Of some of its figures."""
+    return math.prod(getattr(design, name) for name in figures)
