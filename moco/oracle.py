@@ -38,7 +38,7 @@ from moco.supernet.network import Supernet
 from moco.supernet.numerics import FLOAT_BITS
 from moco.supernet.ranges import CLIPS
 from moco.supernet.rows import TensorRows
-from moco.supernet.score import Scorer
+from moco.supernet.score import SCORED_AT_ONCE, Scorer
 from pimmodel import PimConfig
 from pimmodel.numerics import K_SIGMA
 from spaces.architecture import BLOCK_FIELDS, Architecture, ArchitectureBatch
@@ -153,7 +153,7 @@ class Oracle:
         self._n_jobs = n_jobs or len(os.sched_getaffinity(0))
         self._worker: _Worker | None = None
         self._known: dict[bytes, Score] = {}
-        numerics = [CLIPS, N_SAMPLED, NEGLIGIBLE, MOST_LOGIT, K_SIGMA]
+        numerics = [CLIPS, N_SAMPLED, NEGLIGIBLE, MOST_LOGIT, K_SIGMA, SCORED_AT_ONCE]
         tuning = [n_tuned, BATCH_SIZE, LEARNING_RATE]
         rule = [supernet.digest, len(refit["labels"]), len(score["labels"]), RIDGE, *numerics, *tuning]
         self.digest = hashlib.sha256(json.dumps(rule).encode()).hexdigest()[:16]
