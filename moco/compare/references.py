@@ -58,11 +58,12 @@ def against_retrained(
             progress=bar.update,
         )
     candidates = Candidates.of_trained(designs, calibrations, codesign)
+    of_key = {reference.key: reference for reference in references.values()}
     return [
         matched(
             against,
             one.role,
-            Contender.of_design(references[one.role]),
+            Contender.of_design(of_key[one.key]),
             one.mean("chip_logloss"),
             candidates,
             calibrations,

@@ -12,6 +12,7 @@ from moco.codesign import CodesignStudy
 from moco.compare.accuracy import trained_designs
 from moco.compare.comparison import Comparison
 from moco.compare.figures import COSTS, Contender, every_calibration, figures, gains
+from moco.compare.judge import Plan
 from moco.compare.matches import (
     BY_TEST,
     HAND_MADE,
@@ -23,6 +24,7 @@ from moco.compare.matches import (
     two_step_references,
 )
 from moco.compare.page import tables_of
+from moco.compare.references import against_retrained
 from moco.compare.searches import Found
 from moco.compare.tables import text_of
 from moco.retrained import FOLDER, retrained_networks
@@ -168,6 +170,25 @@ def test_trained_networks_count_on_other_chips_where_their_own_lose_nothing(
             elsewhere = others.gains_of(name, match.of_reference[name], worst)[figure].max()
             assert match.largest[name][figure] >= elsewhere >= match.gains[name][figure] * (1 - 1e-9)
     assert match.key in {one.key for one in trained}  # what was trained, whatever other chips cost
+
+
+def test_references_are_taught_as_the_designs_of_the_run_are(
+    run: Run,
+    study: CodesignStudy,
+    plan: Plan,
+    steps: Steps,
+    calibrations: dict[str, Calibration],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Run, "recipe", replace(run.recipe, n_teachers=1))
+    designs = trained_designs(retrained_networks(run.folder / FOLDER), study.calibration)
+    references = naive_references(steps[2])
+    taught = Run.reopen(run.folder)
+    matches = against_retrained(NAIVE, references, designs, study, taught, plan, calibrations, n_seeds=1, n_jobs=1)
+    assert sorted(match.reference for match in matches) == sorted(f"{role}, taught" for role in references)
+    for match in matches:
+        own = Contender.of_design(references[match.reference.removesuffix(", taught")])
+        assert match.of_reference["isaac32"] == figures(own, "isaac32")
 
 
 def test_where_every_chip_loses_something_there_are_no_others(
