@@ -19,6 +19,7 @@ from moco.codesign import CodesignStudy
 from moco.design import Design
 from moco.look_ahead import LookAhead
 from moco.lowering import pim_config
+from pimmodel import Calibration, Estimate
 from pimmodel.numerics import required_adc_bits
 from spaces import CodesignSpace, Genomes, Space
 from studies import Trials
@@ -83,17 +84,27 @@ def _trial(study: CodesignStudy, design: Design) -> Trials:
 
 
 def _value(study: CodesignStudy, goal: str) -> Value:
-    """What a goal makes small, as a function of genomes; infinite for chips that lose something or break a cap."""
-    constraints = tuple(study.study.constraints)
-    look = LookAhead(study.data, study.space, study.calibration, study.cardinalities, constraints)
+    """What a goal makes small, as a function of genomes; infinite for chips that are not allowed."""
 
     def value(genomes: Genomes) -> NDArray[np.float64]:
-        costs = look.costs(genomes)
-        is_allowed = loses_nothing(costs.configs, costs.adc_shortfall_bits) & look.keeps_caps(costs)
-        figures = np.stack([getattr(costs.estimate, name) for name in GOALS[goal]])
-        return np.where(is_allowed, figures.prod(axis=0), np.inf)
+        is_allowed, found = allowed_costs(study, genomes, study.calibration)
+        return np.where(is_allowed, np.stack([getattr(found, name) for name in GOALS[goal]]).prod(axis=0), np.inf)
 
     return value
+
+
+def allowed_costs(
+    study: CodesignStudy, genomes: Genomes, calibration: Calibration
+) -> tuple[NDArray[np.bool_], Estimate]:
+    """(B,) which of (B, P) genomes lose nothing and keep the caps of a search, by its own hardware model, and what they
+    cost by another calibration of it."""
+    constraints = tuple(study.study.constraints)
+    own = LookAhead(study.data, study.space, study.calibration, study.cardinalities, constraints)
+    costs = replace(own, calibration=calibration).costs(genomes)
+    is_allowed = loses_nothing(costs.configs, costs.adc_shortfall_bits)
+    if constraints:
+        is_allowed &= own.keeps_caps(costs if calibration is own.calibration else own.costs(genomes))
+    return is_allowed, costs.estimate
 
 
 def best_chip(space: CodesignSpace, genome: NDArray[np.int64], value: Value, rng: np.random.Generator) -> Genomes:

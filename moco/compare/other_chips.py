@@ -7,16 +7,14 @@ one that the search took for its energy. Caps of the search are kept as they are
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moco.batch_costs import loses_nothing
-from moco.best_chip import Value, best_chip
+from moco.best_chip import Value, allowed_costs, best_chip
 from moco.codesign import CodesignStudy
 from moco.compare.figures import columns_of
-from moco.look_ahead import LookAhead
 from moco.progress import progress_bar
 from pimmodel import Calibration
 from spaces import Genomes
@@ -44,6 +42,8 @@ class OtherChips:
     @classmethod
     def of(cls, codesign: CodesignStudy, trials: Trials) -> OtherChips:
         """For those of some trials that can have other chips."""
+        if len(trials) == 0:
+            return cls(codesign, trials)
         is_allowed = _costs(codesign, codesign.calibration, trials.genomes)[0]
         return cls(codesign, trials.select(np.flatnonzero(is_allowed)))
 
@@ -79,11 +79,5 @@ def _costs(
     codesign: CodesignStudy, calibration: Calibration, genomes: Genomes
 ) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.float64]]]:
     """Which of (B, P) genomes lose nothing and keep the caps, (B,), and their figures by name."""
-    own = LookAhead(
-        codesign.data, codesign.space, codesign.calibration, codesign.cardinalities, tuple(codesign.study.constraints)
-    )
-    costs = replace(own, calibration=calibration).costs(genomes)
-    is_allowed = loses_nothing(costs.configs, costs.adc_shortfall_bits)
-    if own.constraints:
-        is_allowed &= own.keeps_caps(costs if calibration is own.calibration else own.costs(genomes))
-    return is_allowed, columns_of(costs.estimate)
+    is_allowed, found = allowed_costs(codesign, genomes, calibration)
+    return is_allowed, columns_of(found)

@@ -170,6 +170,12 @@ def test_trained_networks_count_on_other_chips_where_their_own_lose_nothing(
             elsewhere = others.gains_of(name, match.of_reference[name], worst)[figure].max()
             assert match.largest[name][figure] >= elsewhere >= match.gains[name][figure] * (1 - 1e-9)
     assert match.key in {one.key for one in trained}  # what was trained, whatever other chips cost
+    moved = [
+        replace(one, key=f"another chip than {one.key}") for one in trained
+    ]  # as 'moco retrain --chip' leaves them
+    alone = Candidates.of_trained(moved, calibrations, study)
+    assert alone.on_other_chips is None
+    assert matched(HAND_MADE, "x", reference, worst, alone, calibrations, judged_by=BY_TEST).key in alone.keys
 
 
 def test_references_are_taught_as_the_designs_of_the_run_are(
@@ -194,9 +200,7 @@ def test_references_are_taught_as_the_designs_of_the_run_are(
 def test_where_every_chip_loses_something_there_are_no_others(
     joint: Found, calibrations: dict[str, Calibration], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "moco.compare.other_chips.loses_nothing", lambda _, shortfall: np.zeros(len(shortfall), dtype=bool)
-    )
+    monkeypatch.setattr("moco.best_chip.loses_nothing", lambda _, shortfall: np.zeros(len(shortfall), dtype=bool))
     assert Candidates.of_search(joint, calibrations, seed=0).on_other_chips is None
     best = joint.designs(joint.useful[:1])[0]
     (match,) = against_search(
