@@ -22,7 +22,6 @@ from moco.lowering import pim_config
 from pimmodel import Calibration, Estimate
 from pimmodel.numerics import required_adc_bits
 from spaces import CodesignSpace, Genomes, Space
-from studies import Trials
 
 GOALS = {
     "energy": ("energy_pj",),
@@ -56,31 +55,41 @@ def with_best_chip(study: CodesignStudy, design: Design, goal: str) -> Design:
     """
     if goal not in GOALS:
         raise ValueError(f"a chip is best in {', '.join(GOALS)}, got {goal!r}")
-    of_design, value = _trial(study, design), _value(study, goal)
-    if not np.isfinite(value(of_design.genomes)[0]):
+    found = best_chips(study, [design], [goal])
+    if not found:
         raise ValueError(
             f"the chip of design {design.key[:8]} loses something or breaks a cap of the search, so that its network "
             "may do worse on another: keep its chip, or choose another design"
         )
-    genomes = best_chip(study.space, of_design.genomes[0], value, np.random.default_rng(0))[None]
-    found = study.evaluate(genomes)
-    attributes = {name: np.asarray(values) for name, values in found.attributes.items()}
-    keys, values = study.space.keys(genomes), np.asarray(found.values)
-    return study.designs(replace(of_design, genomes=genomes, keys=keys, values=values, attributes=attributes))[0]
+    return found[design.key][goal]
 
 
-def best_chips(study: CodesignStudy, designs: Sequence[Design]) -> dict[str, dict[str, Design]]:
+def best_chips(
+    study: CodesignStudy, designs: Sequence[Design], goals: Sequence[str] = tuple(GOALS)
+) -> dict[str, dict[str, Design]]:
     """By key and goal: the networks of designs on the best chips for them; none of a design whose own chip loses
     something or breaks a cap."""
-    goals = list(GOALS)
-    allowed = [one for one in designs if np.isfinite(_value(study, goals[0])(_trial(study, one).genomes)[0])]
-    return {design.key: {goal: with_best_chip(study, design, goal) for goal in goals} for design in allowed}
-
-
-def _trial(study: CodesignStudy, design: Design) -> Trials:
-    """The one trial of a design."""
+    if not designs:
+        return {}
     trials = study.study.trials()
-    return trials.select(np.array([trials.keys.index(design.key)]))
+    of_designs = trials.select(np.flatnonzero(np.isin(trials.keys, [design.key for design in designs])))
+    kept = of_designs.select(np.flatnonzero(allowed_costs(study, of_designs.genomes, study.calibration)[0]))
+    if len(kept) == 0:
+        return {}
+    values = [_value(study, goal) for goal in goals]
+    genomes = np.array(
+        [best_chip(study.space, genome, value, np.random.default_rng(0)) for genome in kept.genomes for value in values]
+    )
+    scored = study.evaluate(genomes)  # together: the layers of a network are tuned once for all its chips
+    moved = replace(
+        kept.select(np.repeat(np.arange(len(kept)), len(goals))),
+        genomes=genomes,
+        keys=study.space.keys(genomes),
+        values=np.asarray(scored.values),
+        attributes={name: np.asarray(values) for name, values in scored.attributes.items()},
+    )
+    found = iter(study.designs(moved))
+    return {key: {goal: next(found) for goal in goals} for key in kept.keys}
 
 
 def _value(study: CodesignStudy, goal: str) -> Value:

@@ -11,7 +11,7 @@ from moco.codesign import CodesignStudy
 from moco.compare.accuracy import AgainstBest, Trained, against_best, trained_baselines, trained_designs
 from moco.compare.figures import every_calibration
 from moco.compare.fronts import FrontGain
-from moco.compare.matches import Match, against_baselines
+from moco.compare.matches import Candidates, Match, against_baselines
 from moco.compare.ways import Searched, Volumes, Ways, compare_searches
 from moco.retrained import FOLDER as RETRAINED
 from moco.retrained import retrained_networks
@@ -89,7 +89,8 @@ def compare(
         raise ValueError(
             f"--retrain compares references with retrained designs: retrain some with 'moco retrain {run.folder}'"
         )
-    matches = against_baselines(designs, rivals, calibrations, study) if designs and rivals else []
+    trained = Candidates.of_trained(designs, calibrations, study) if designs and (rivals or n_retrained > 0) else None
+    matches = [] if trained is None else against_baselines(trained, rivals, calibrations)
     about = _about(run, study, calibrations)
     if rivals:
         about["baselines"] = f"{file}, seeds {_listed(sorted({seed for one in rivals for seed in one.seeds}))}"
@@ -106,7 +107,7 @@ def compare(
             n_retrained=n_retrained,
             n_jobs=n_jobs,
         )
-        searched = compare_searches(run, study, designs, ways)
+        searched = compare_searches(run, study, trained if n_retrained > 0 else None, ways)
     return Comparison(
         about=about,
         calibrations=list(calibrations),

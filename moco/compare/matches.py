@@ -256,14 +256,9 @@ def matched(
 
 
 def against_baselines(
-    designs: Sequence[Trained],
-    baselines: Sequence[Trained],
-    calibrations: Mapping[str, Calibration],
-    codesign: CodesignStudy,
+    candidates: Candidates, baselines: Sequence[Trained], calibrations: Mapping[str, Calibration]
 ) -> list[Match]:
-    """Retrained designs of a search against each baseline at 8 bits on ISAAC's chip, by test log loss on the chip of
-    each."""
-    candidates = Candidates.of_trained(designs, calibrations, codesign)
+    """Retrained designs against each baseline at 8 bits on ISAAC's chip, by test log loss on the chip of each."""
     return [
         matched(
             HAND_MADE, one.name, one.contender, one.mean("chip_logloss"), candidates, calibrations, judged_by=BY_TEST

@@ -44,7 +44,7 @@ class OtherChips:
         """For those of some trials that can have other chips."""
         if len(trials) == 0:
             return cls(codesign, trials)
-        is_allowed = _costs(codesign, codesign.calibration, trials.genomes)[0]
+        is_allowed, _ = allowed_costs(codesign, trials.genomes, codesign.calibration)
         return cls(codesign, trials.select(np.flatnonzero(is_allowed)))
 
     def best(
@@ -69,15 +69,7 @@ def _value(codesign: CodesignStudy, calibration: Calibration, goal: Goal) -> Val
     """A goal as a function of genomes; infinite for chips that lose something or break a cap."""
 
     def value(genomes: Genomes) -> NDArray[np.float64]:
-        is_allowed, columns = _costs(codesign, calibration, genomes)
-        return np.where(is_allowed, goal(columns), np.inf)
+        is_allowed, found = allowed_costs(codesign, genomes, calibration)
+        return np.where(is_allowed, goal(columns_of(found)), np.inf)
 
     return value
-
-
-def _costs(
-    codesign: CodesignStudy, calibration: Calibration, genomes: Genomes
-) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.float64]]]:
-    """Which of (B, P) genomes lose nothing and keep the caps, (B,), and their figures by name."""
-    is_allowed, found = allowed_costs(codesign, genomes, calibration)
-    return is_allowed, columns_of(found)

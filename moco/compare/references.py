@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from moco.codesign import CodesignStudy
-from moco.compare.accuracy import Trained, trained_designs
+from moco.compare.accuracy import trained_designs
 from moco.compare.figures import Contender
 from moco.compare.judge import Plan
 from moco.compare.matches import BY_TEST, Candidates, Match, matched
@@ -20,8 +19,7 @@ from pimmodel import Calibration
 def against_retrained(
     against: str,
     references: Mapping[str, Design],
-    designs: Sequence[Trained],
-    codesign: CodesignStudy,
+    candidates: Candidates,
     run: Run,
     plan: Plan,
     calibrations: Mapping[str, Calibration],
@@ -33,8 +31,7 @@ def against_retrained(
     Args:
         against: What the references stand for.
         references: By role.
-        designs: Retrained ones of the run.
-        codesign: Their search.
+        candidates: Retrained ones of the run.
         run: Says data, recipe and first weights.
         plan: Says where to keep the weights, beside its searches.
         calibrations: Of the hardware model, the search's first.
@@ -57,7 +54,6 @@ def against_retrained(
             n_jobs=n_jobs,
             progress=bar.update,
         )
-    candidates = Candidates.of_trained(designs, calibrations, codesign)
     of_key = {reference.key: reference for reference in references.values()}
     return [
         matched(

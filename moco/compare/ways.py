@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from moco.codesign import CodesignStudy
-from moco.compare.accuracy import Trained
 from moco.compare.fronts import FrontGain, front_gains
 from moco.compare.judge import Judge, Plan
 from moco.compare.matches import (
@@ -85,7 +84,7 @@ class Searched:
 def compare_searches(
     run: Run,
     study: CodesignStudy,
-    designs: Sequence[Trained],
+    trained: Candidates | None,
     settings: Ways,
 ) -> Searched:
     """The run's search beside naive mapping and a search in two steps, at equal numbers of evaluations.
@@ -93,7 +92,8 @@ def compare_searches(
     Args:
         run: Searched already.
         study: Its search.
-        designs: Retrained ones of the run.
+        trained: Retrained designs of the run, to compare references with that are retrained too; None compares scores
+            alone.
         settings: Of the searches.
     """
     search = stored(run.folder / "search.json", SearchSettings) or SearchSettings()
@@ -115,7 +115,7 @@ def compare_searches(
             if seed == run.settings.seed
             else joint_search(judge, plan, run.space, networks)
         )
-        parts.append(_of_seed(judge, plan, run, joint, networks, designs, settings))
+        parts.append(_of_seed(judge, plan, run, joint, networks, trained, settings))
     return Searched(
         matches=[match for part in parts for match in part.matches],
         volumes=[one for part in parts for one in part.volumes],
@@ -124,7 +124,7 @@ def compare_searches(
 
 
 def _of_seed(
-    judge: Judge, plan: Plan, run: Run, joint: Found, networks: Genomes, designs: Sequence[Trained], settings: Ways
+    judge: Judge, plan: Plan, run: Run, joint: Found, networks: Genomes, trained: Candidates | None, settings: Ways
 ) -> Searched:
     """A joint search beside the two others of its seed."""
     first, whole = architecture_search(judge, plan, run.space, networks)
@@ -134,12 +134,11 @@ def _of_seed(
     matches = []
     for against, references in ((NAIVE, naive_references(whole)), (TWO_STEPS, two_step_references(chips))):
         matches += against_search(against, candidates, references, settings.calibrations, plan.seed)
-        if settings.n_retrained > 0 and designs and references and plan.seed == run.settings.seed:
+        if trained is not None and references and plan.seed == run.settings.seed:
             matches += against_retrained(
                 against,
                 references,
-                designs,
-                joint.codesign,
+                trained,
                 run,
                 plan,
                 settings.calibrations,

@@ -188,9 +188,9 @@ def test_references_are_taught_as_the_designs_of_the_run_are(
 ) -> None:
     monkeypatch.setattr(Run, "recipe", replace(run.recipe, n_teachers=1))
     designs = trained_designs(retrained_networks(run.folder / FOLDER), study.calibration)
-    references = naive_references(steps[2])
+    candidates, references = Candidates.of_trained(designs, calibrations, study), naive_references(steps[2])
     taught = Run.reopen(run.folder)
-    matches = against_retrained(NAIVE, references, designs, study, taught, plan, calibrations, n_seeds=1, n_jobs=1)
+    matches = against_retrained(NAIVE, references, candidates, taught, plan, calibrations, n_seeds=1, n_jobs=1)
     assert sorted(match.reference for match in matches) == sorted(f"{role}, taught" for role in references)
     for match in matches:
         own = Contender.of_design(references[match.reference.removesuffix(", taught")])
