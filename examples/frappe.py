@@ -19,9 +19,9 @@ from moco.baselines import HAND_MADE, recipes_of, train_baselines
 from moco.compare.comparison import baselines_file, compare
 from moco.compare.outputs import write_comparison
 from moco.compare.page import tables_of
-from moco.compare.tables import text_of
 from moco.progress import progress_bar
-from moco.runs import Run
+from moco.report.tables import text_of
+from moco.runs.run import Run
 
 
 def main() -> None:

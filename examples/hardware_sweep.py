@@ -22,9 +22,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
+from moco.costs.lowering import lower, pim_config
 from moco.design import read_design
 from moco.files import write_whole
-from moco.lowering import lower, pim_config
 from moco.report.figures import BLUE, FAINT, INK, MUTED, PAPER, VERMILLION, log_ticks, plain_axes, png
 from pimmodel import PimConfig, Workload, estimate, find_calibration
 from pimmodel.numerics import required_adc_bits

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import moco
-from moco.chosen import read_from_scratch
+from moco.chosen.trained import read_from_scratch
 
 FIRST_TRY_TRIALS = 100
 SEARCH_TABLE_ROWS = 500_000  # of each field, as the authors search; the final training has full tables

@@ -183,7 +183,7 @@ def small_study(n_trials: int, n_rows: int) -> moco.CodesignStudy:
 
 def stored_study(folder: Path) -> moco.CodesignStudy:
     """The study of a run's folder."""
-    from moco.runs import Run
+    from moco.runs.run import Run
 
     return Run.reopen(folder).stored_study()
 

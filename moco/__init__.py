@@ -15,35 +15,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from moco.batch_costs import design_costs
-    from moco.codesign import CodesignStudy, codesign_space, create_study
+    from moco.chosen.retrained import retrained_networks
+    from moco.costs.batch import design_costs
+    from moco.costs.lowering import lower
     from moco.data import CtrDataset, DataError, TableSchema, dataset_from_frame, load_dataset
     from moco.design import Design, read_design
     from moco.export.folder import export_design
     from moco.export.metrics import TrainedSeed
     from moco.export.predict import read_export
-    from moco.lowering import lower
-    from moco.oracle import Oracle
-    from moco.retrain import FinalSettings, train_from_scratch
-    from moco.retrained import retrained_networks
-    from moco.run_settings import RunSettings, SearchSettings
-    from moco.stages import run
+    from moco.oracle.oracle import Oracle
+    from moco.runs.settings import RunSettings, SearchSettings
+    from moco.runs.stages import run
+    from moco.search.codesign import CodesignStudy, codesign_space, create_study
     from moco.supernet import TrainSettings, load_supernet, train_supernet
+    from moco.training.from_scratch import FinalSettings, train_from_scratch
 
 _MODULES = {
-    "moco.codesign": ("CodesignStudy", "codesign_space", "create_study"),
+    "moco.search.codesign": ("CodesignStudy", "codesign_space", "create_study"),
     "moco.data": ("CtrDataset", "DataError", "TableSchema", "dataset_from_frame", "load_dataset"),
     "moco.design": ("Design", "read_design"),
-    "moco.batch_costs": ("design_costs",),
+    "moco.costs.batch": ("design_costs",),
     "moco.export.folder": ("export_design",),
     "moco.export.metrics": ("TrainedSeed",),
     "moco.export.predict": ("read_export",),
-    "moco.lowering": ("lower",),
-    "moco.oracle": ("Oracle",),
-    "moco.retrain": ("FinalSettings", "train_from_scratch"),
-    "moco.retrained": ("retrained_networks",),
-    "moco.run_settings": ("RunSettings", "SearchSettings"),
-    "moco.stages": ("run",),
+    "moco.costs.lowering": ("lower",),
+    "moco.oracle.oracle": ("Oracle",),
+    "moco.training.from_scratch": ("FinalSettings", "train_from_scratch"),
+    "moco.chosen.retrained": ("retrained_networks",),
+    "moco.runs.settings": ("RunSettings", "SearchSettings"),
+    "moco.runs.stages": ("run",),
     "moco.supernet": ("TrainSettings", "load_supernet", "train_supernet"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -1,5 +1,5 @@
 """`python -m moco` is the command line."""
 
-from moco.cli import main
+from moco.cli.app import main
 
 main()

@@ -20,8 +20,8 @@ class Recipe:
         n_trials: Distinct designs to score.
         n_checked: Networks to train from scratch, the cheapest quarter with two seeds, to see how well the supernet
             ranks and to correct its scores; 0 where that would take longer than the supernet.
-        n_teachers: Hand-made networks that soften the labels of trainings from scratch (`moco.teacher`); none but where
-            that has been seen to help.
+        n_teachers: Hand-made networks that soften the labels of trainings from scratch (`moco.runs.teacher`); none but
+            where that has been seen to help.
         n_tuning_steps: In which the oracle tunes a network's layers before it scores it (`moco.supernet.fine_tuning`);
             none on large logs, whose wide networks that has not been tried on, and would take most of the time.
     """

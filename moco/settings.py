@@ -16,7 +16,7 @@ PRECISIONS = ("float32", "bfloat16")
 MONITORS = ("logloss", "auc")
 
 TAUGHT = ", taught"
-"""Follows the name of a training whose train labels a teacher softened; see `moco.teacher`."""
+"""Follows the name of a training whose train labels a teacher softened; see `moco.runs.teacher`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

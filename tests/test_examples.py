@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from moco.lowering import pim_config
+from moco.costs.lowering import pim_config
 from pimmodel import estimate
 from spaces import HARDWARE_SPACE
 

@@ -20,6 +20,12 @@ BELOW = {
 }
 ABOVE_ALL = frozenset({"examples", "tests"})
 
+# The floors of moco, from the lowest: each imports what is below it, or of itself.
+FLOORS = (
+    *("files", "progress", "design", "settings", "data", "recipes", "costs", "supernet", "training", "baselines"),
+    *("oracle", "search", "chosen", "report", "pruning", "runs", "compare", "export", "cli"),
+)
+
 # Packages that stand on NumPy and the standard library alone, and packages that only one of ours may import.
 NUMPY_ONLY = frozenset({"spaces", "pimmodel"})
 HOME = {"torch": "moco", "pymoo": "studies", "optuna": "studies"}
@@ -75,10 +81,31 @@ def test_sources_keep_the_rules(package: str) -> None:
     assert not found, "\n".join(found)
 
 
+def climbs(source: str, floor: str) -> list[str]:
+    """Modules of higher floors of moco that a source of one floor imports."""
+    modules = sorted(name for name in set(imported_modules(ast.parse(source))) if name.startswith("moco."))
+    return [name for name in modules if FLOORS.index(name.split(".")[1]) > FLOORS.index(floor)]
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_the_floors_of_moco_stand_on_those_below(floor: str) -> None:
+    place = ROOT / "moco" / floor
+    files = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    found = [f"{path.relative_to(ROOT)} imports {name}" for path in files for name in climbs(path.read_text(), floor)]
+    assert not found, "\n".join(found)
+
+
+def test_every_room_of_moco_has_a_floor() -> None:
+    rooms = {path.stem for path in (ROOT / "moco").iterdir() if path.suffix in ("", ".py")} - {"__init__", "__main__"}
+    assert rooms - {"__pycache__"} == set(FLOORS)
+    assert climbs("from moco.runs.run import Run", "search") == ["moco.runs.run"]
+    assert climbs("if True:\n    import moco.data.load", "search") == []
+
+
 @pytest.mark.parametrize(
     ("source", "package", "fault"),
     [
-        ("import moco.oracle", "studies", "studies imports moco"),
+        ("import moco.oracle.oracle", "studies", "studies imports moco"),
         ("from pimmodel.config import PimConfig", "spaces", "spaces imports pimmodel"),
         ("def f() -> None:\n    from spaces import Space", "pimmodel", "pimmodel imports spaces"),
         ("import examples.frappe", "moco", "moco imports examples"),
@@ -120,4 +147,4 @@ def test_public_names_are_there_and_hide_no_module() -> None:
 
     for name in moco.__all__:
         assert getattr(moco, name) is not None
-        assert not (ROOT / "moco" / f"{name}.py").exists(), name
+        assert not [place for place in (ROOT / "moco").glob(f"{name}*") if place.stem == name], name

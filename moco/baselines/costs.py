@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from moco.baselines.catalogue import find_baseline
 from moco.baselines.hand_made import HandMade, Structure, drawn
-from moco.lowering import lower
+from moco.costs.lowering import lower
 from moco.supernet.network import Network
 from pimmodel import ISAAC, Calibration, PimConfig, Workload, estimate
 from spaces import Architecture, ArchitectureBatch, n_parameters
@@ -41,7 +41,7 @@ def baseline_workload(
     cardinalities: Sequence[int],
     weight_bits: int = WEIGHT_BITS,
 ) -> Workload:
-    """The work of one inference, in the conventions of `moco.lowering.lower`.
+    """The work of one inference, in the conventions of `moco.costs.lowering.lower`.
 
     Args:
         network: A baseline's name, a structure, or a network with weights.

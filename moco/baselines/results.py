@@ -28,8 +28,8 @@ class BaselineResult:
         chip_valid_logloss: On ISAAC's chip with 8-bit weights, by the moment model; likewise the others.
         seconds: Of training, with the scores after each round; of the last part where it was interrupted.
         rows_per_s: Train rows over those seconds.
-        lessons: Digest of the log whose softened labels it learned from (`moco.teacher`); empty where it learned from
-            the labels of the data.
+        lessons: Digest of the log whose softened labels it learned from (`moco.runs.teacher`); empty where it
+            learned from the labels of the data.
     """
 
     name: str

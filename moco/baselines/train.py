@@ -17,14 +17,14 @@ from moco.baselines.hand_made import HandMade
 from moco.baselines.recipes import BaselineRecipe, baseline_recipe
 from moco.baselines.results import BaselineResult, file_name, read_results, write_results
 from moco.data import ClickLog
-from moco.retrain import TrainedNetwork, train_predictor
 from moco.settings import TAUGHT, FinalSettings
-from moco.shares import Shares, share_writer
 from moco.supernet.loop import TrainProgress, threads
 from moco.supernet.metrics import Score
 from moco.supernet.on_chip import NetworkOnChip
 from moco.supernet.predictor import Predictor
 from moco.supernet.rows import rows_on
+from moco.training.from_scratch import TrainedNetwork, train_predictor
+from moco.training.shares import Shares, share_writer
 from pimmodel import ISAAC, PimConfig
 
 
@@ -48,7 +48,7 @@ def train_baselines(
         recipes: By the baseline's name, as `recipes_of` gives them, or `tuned_recipes`.
         file: JSON file of results, made when it is not there; None keeps none.
         seeds: Of the trainings.
-        lessons: The log with the labels to learn from (`moco.teacher.taught`); the data itself when left out. Both
+        lessons: The log with the labels to learn from (`moco.runs.teacher.taught`); the data itself when left out. Both
             kinds of results fit into one file.
         n_jobs: Processes; by default one a core.
         progress: Called with the number of trained networks, begun ones in part, and of all.
@@ -130,7 +130,7 @@ def train_baseline(
     checkpoint: str | Path | None = None,
     progress: Callable[[TrainProgress], None] | None = None,
 ) -> TrainedNetwork[Predictor]:
-    """Trains one baseline; see `moco.retrain.train_predictor`.
+    """Trains one baseline; see `moco.training.from_scratch.train_predictor`.
 
     Args:
         data: The click log.

@@ -12,12 +12,12 @@ from moco.baselines.catalogue import predictor_of
 from moco.baselines.recipes import BaselineRecipe
 from moco.baselines.results import file_name
 from moco.data import ClickLog
-from moco.retrain import train_predictor
 from moco.settings import FinalSettings
-from moco.shares import Shares, share_writer
 from moco.supernet.loop import TrainProgress
 from moco.supernet.metrics import Score
-from moco.tuned import tuned_settings
+from moco.training.from_scratch import train_predictor
+from moco.training.shares import Shares, share_writer
+from moco.training.tuned import tuned_settings
 
 
 def tuned_recipes(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from moco.baselines.passes import Pass
-from moco.work_graph import WorkGraph
+from moco.costs.work_graph import WorkGraph
 from pimmodel import Kind, Workload
 
 Shape = tuple[int, ...]
@@ -27,7 +27,7 @@ class Node:
 
 
 class WorkPass(Pass[Node]):
-    """The work of one inference, in the conventions of `moco.lowering`.
+    """The work of one inference, in the conventions of `moco.costs.lowering`.
 
     Args:
         weight_bits: Of every weight.

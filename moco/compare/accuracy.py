@@ -10,10 +10,10 @@ import numpy as np
 
 from moco.baselines import BaselineResult, baseline_costs
 from moco.baselines.recipes import baseline_recipe
+from moco.chosen.retrained import Retrained, by_key
 from moco.compare.figures import Contender, Figures, figures
 from moco.compare.noise import Difference, difference
 from moco.data import ClickLog
-from moco.retrained import Retrained, by_key
 from moco.settings import TAUGHT
 from pimmodel import Calibration
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moco.baselines import read_results
-from moco.codesign import CodesignStudy
+from moco.chosen.retrained import FOLDER as RETRAINED
+from moco.chosen.retrained import retrained_networks
 from moco.compare.accuracy import AgainstBest, Trained, against_best, trained_baselines, trained_designs
 from moco.compare.figures import every_calibration
 from moco.compare.fronts import FrontGain
 from moco.compare.matches import Candidates, Match, against_baselines
 from moco.compare.ways import Searched, Volumes, Ways, compare_searches
-from moco.retrained import FOLDER as RETRAINED
-from moco.retrained import retrained_networks
-from moco.runs import Run, require_front
+from moco.runs.run import Run, require_front
+from moco.search.codesign import CodesignStudy
 from pimmodel import Calibration
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moco.baselines import Structure, baseline_workload
+from moco.costs.lowering import lower
 from moco.design import Design
-from moco.lowering import lower
 from pimmodel import CALIBRATIONS, ISAAC, Calibration, Estimate, PimConfig, Workload, estimate
 from spaces import Architecture, ArchitectureBatch
 

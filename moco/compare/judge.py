@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from moco.codesign import CodesignStudy
-from moco.correction import Correction
 from moco.data import ClickLog
-from moco.look_ahead import LookAhead
-from moco.oracle import Oracle
+from moco.oracle.correction import Correction
+from moco.oracle.oracle import Oracle
+from moco.search.codesign import CodesignStudy
+from moco.search.look_ahead import LookAhead
 from pimmodel import Calibration
 from spaces import CodesignSpace, Genomes, Space
 from studies import Constraint, Objective, Study

@@ -8,13 +8,13 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from moco.batch_costs import design_costs
-from moco.codesign import CodesignStudy
 from moco.compare.accuracy import Trained
 from moco.compare.figures import COSTS, Contender, Figures, columns_of, figures, figures_by_calibration, gains, gains_of
 from moco.compare.other_chips import SINGLE_GOALS, OtherChips
 from moco.compare.searches import Found, network_front
+from moco.costs.batch import design_costs
 from moco.design import Design
+from moco.search.codesign import CodesignStudy
 from pimmodel import Calibration
 from spaces import Genomes
 from studies import Trials, is_non_dominated, knee

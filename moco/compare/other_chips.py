@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from moco.best_chip import Value, allowed_costs, best_chip
-from moco.codesign import CodesignStudy
 from moco.compare.figures import columns_of
 from moco.progress import progress_bar
+from moco.search.best_chip import Value, allowed_costs, best_chip
+from moco.search.codesign import CodesignStudy
 from pimmodel import Calibration
 from spaces import Genomes
 from studies import Trials

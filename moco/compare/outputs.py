@@ -14,9 +14,9 @@ from typing import Any
 from moco.compare.accuracy import SCORES, Trained
 from moco.compare.comparison import Comparison
 from moco.compare.page import tables_of
-from moco.compare.tables import markdown_of
 from moco.compare.ways import FOLDER
 from moco.files import write_text_whole
+from moco.report.tables import markdown_of
 
 CSV_COLUMNS = ("part", "name", "against", "seed", "calibration", "figure", "value")
 

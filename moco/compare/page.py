@@ -12,9 +12,9 @@ from moco.compare.comparison import Comparison
 from moco.compare.matches import BY_SCORE, BY_TEST, HAND_MADE, NAIVE, TWO_STEPS, Match
 from moco.compare.noise import verdict
 from moco.compare.published import PUBLISHED
-from moco.compare.tables import Table
 from moco.compare.volumes import TOGETHER
 from moco.compare.ways import JOINT
+from moco.report.tables import Table
 from moco.settings import TAUGHT
 
 FIGURE_WORDS = {

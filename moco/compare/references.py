@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from moco.chosen.retrained import retrain
 from moco.compare.accuracy import trained_designs
 from moco.compare.figures import Contender
 from moco.compare.judge import Plan
 from moco.compare.matches import BY_TEST, Candidates, Match, matched
 from moco.design import Design
 from moco.progress import progress_bar
-from moco.retrained import retrain
-from moco.runs import Run
+from moco.runs.run import Run
 from pimmodel import Calibration
 
 

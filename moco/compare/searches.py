@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from moco.better_chips import improver
-from moco.codesign import CodesignStudy
 from moco.compare.fixed_chip import at_uniform_bits, fixed_chip_space, on_fixed_chip
 from moco.compare.judge import Judge, Plan
 from moco.compare.settled_networks import settled_networks
 from moco.design import Design
-from moco.known import first_population, known_designs, known_networks
-from moco.most_work import most_work
 from moco.progress import progress_bar
+from moco.search.better_chips import improver
+from moco.search.codesign import CodesignStudy
+from moco.search.known import first_population, known_designs, known_networks
+from moco.search.most_work import most_work
 from spaces import CodesignSpace, Genomes, products
 from studies import Evaluation, Objective, Study, Trials, is_non_dominated
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from moco.compare.fixed_chip import at_uniform_bits, bit_columns
-from moco.known import known_designs
+from moco.search.known import known_designs
 from spaces import ChoiceBlock, CodesignSpace, Genomes, Space
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moco.codesign import CodesignStudy
 from moco.compare.fronts import FrontGain, front_gains
 from moco.compare.judge import Judge, Plan
 from moco.compare.matches import (
@@ -22,10 +21,11 @@ from moco.compare.matches import (
 from moco.compare.references import against_retrained
 from moco.compare.searches import Found, architecture_search, chip_search, first_trials, joint_search
 from moco.compare.volumes import in_logarithms, volumes
-from moco.oracle import Oracle
-from moco.run_settings import SearchSettings, stored
-from moco.runs import Run
-from moco.truth import TRUTH, Truth
+from moco.oracle.oracle import Oracle
+from moco.oracle.truth import TRUTH, Truth
+from moco.runs.run import Run
+from moco.runs.settings import SearchSettings, stored
+from moco.search.codesign import CodesignStudy
 from pimmodel import Calibration
 from spaces import Genomes
 

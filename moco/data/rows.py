@@ -18,7 +18,7 @@ class Rows:
     Attributes:
         ids: (N, F) ids local to their field; 0 stands for a value that is missing or out of vocabulary.
         dense: (N, D) transformed numbers, all finite; D may be 0.
-        labels: (N,) 0 or 1; of train rows also between them, where a teacher softened them (`moco.teacher`).
+        labels: (N,) 0 or 1; of train rows also between them, where a teacher softened them (`moco.runs.teacher`).
     """
 
     ids: NDArray[np.int32]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from moco.cost import CostSheet, cost_sheet, workload_sheet
+from moco.costs.breakdown import CostSheet, cost_sheet, workload_sheet
 from moco.data import ClickLog
 from moco.data.folders import whole_folder
 from moco.design import Design

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from moco.cost import CostSheet, cost_json
+from moco.costs.breakdown import CostSheet, cost_json
 from pimmodel import Kind
 
 FORMAT = "moco hardware 1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from moco.cost import CostSheet
+from moco.costs.breakdown import CostSheet
 from moco.design import Design
 from moco.export.manifest import TABLE
 from moco.export.metrics import TrainedSeed, best_seed

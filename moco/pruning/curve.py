@@ -28,8 +28,8 @@ class PrunedRound:
         area_mm2: Of the chip, mapped anew.
         n_crossbars: Allocated on it.
         valid: Score on the valid rows in plain numbers; `test` likewise.
-        chip_valid: Score as the chip computes it, slice by slice on at most `moco.retrain.EXACT_ROWS` valid rows;
-            `chip_test` likewise.
+        chip_valid: Score as the chip computes it, slice by slice on at most `EXACT_ROWS` valid rows
+            (`moco.training.from_scratch`); `chip_test` likewise.
     """
 
     seed: int

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from moco.data import ClickLog
 from moco.pruning.cut import cut, unit_width
 from moco.pruning.network import Compacted, PrunedForward, PrunedNetwork
-from moco.retrain import train_predictor
 from moco.settings import FinalSettings, check_positive
 from moco.supernet.forward import Path
 from moco.supernet.loop import TrainProgress
@@ -23,6 +22,7 @@ from moco.supernet.network import features_first
 from moco.supernet.numerics import Arithmetic, Linear
 from moco.supernet.operators import NORM_EPS, mixed_rows, transformer_layer
 from moco.supernet.predictor import Predictor
+from moco.training.from_scratch import train_predictor
 from pimmodel import PimConfig
 
 FIRST = 3.0

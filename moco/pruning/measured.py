@@ -7,19 +7,19 @@ from typing import Any
 
 import torch
 
+from moco.costs.lowering import lower
 from moco.data import ClickLog
 from moco.design import Design
-from moco.lowering import lower
 from moco.pruning.curve import PrunedRound
 from moco.pruning.network import pruned
 from moco.pruning.stored import StoredRound
 from moco.pruning.work import pruned_workload
-from moco.retrain import EXACT_ROWS
 from moco.supernet.metrics import Score, score_of
 from moco.supernet.network import Network
 from moco.supernet.on_chip import NetworkOnChip
 from moco.supernet.predictor import Predictor
 from moco.supernet.rows import rows_on
+from moco.training.from_scratch import EXACT_ROWS
 from pimmodel import Calibration, PimConfig, Workload, estimate
 from spaces import macs, n_parameters
 from spaces.architecture import ArchitectureBatch

@@ -9,7 +9,7 @@ from typing import Any
 
 from joblib import Parallel, delayed
 
-from moco.chosen import n_trained_at_once
+from moco.chosen.trained import n_trained_at_once
 from moco.data import ClickLog
 from moco.design import Design
 from moco.pruning.choose import magnitudes, without_lowest
@@ -20,13 +20,13 @@ from moco.pruning.network import PrunedNetwork, pruned
 from moco.pruning.stored import StoredRound, read_round, write_round
 from moco.pruning.work import pruned_workload, stuck_operators
 from moco.recipes import recipe_for
-from moco.retrain import train_predictor
 from moco.settings import FinalSettings, check_name, check_range
-from moco.shares import Shares, share_writer
 from moco.supernet.checkpoint import weights_digest
 from moco.supernet.loop import TrainProgress, threads
 from moco.supernet.metrics import Score
 from moco.supernet.network import Network
+from moco.training.from_scratch import train_predictor
+from moco.training.shares import Shares, share_writer
 from pimmodel import Calibration
 
 MAGNITUDE, LEARNED_MASK = "magnitude", "learned-mask"

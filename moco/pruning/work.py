@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from moco.lowering import lower
+from moco.costs.lowering import lower
 from moco.pruning.cut import Cut, LayerCut
 from moco.pruning.network import PrunedNetwork
 from pimmodel import Calibration, Kind, PimConfig, Workload, estimate
@@ -76,7 +76,7 @@ def _layer(name: str, cut: Cut) -> LayerCut:
 
 
 def _n_elements(name: str, network: PrunedNetwork) -> int:
-    """Results of element-wise work, by its name in the workload, in the conventions of `moco.lowering`."""
+    """Results of element-wise work, by its name in the workload, in the conventions of `moco.costs.lowering`."""
     if name == "head_sigmoid":
         return 1
     number, _, function = name.partition("_")

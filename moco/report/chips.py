@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
-from moco.best_chip import WORDS
 from moco.report import markup
 from moco.report.front import figure_text
 from moco.report.inputs import ReportInputs
 from moco.report.plots import letter
 from moco.report.words import COST_LABELS, HARDWARE_FIELDS
+from moco.search.best_chip import WORDS
 from pimmodel import PimConfig
 from pimmodel.numerics import required_adc_bits
 

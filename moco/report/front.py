@@ -18,7 +18,7 @@ import numpy as np
 from moco.design import FIGURES, Design
 
 if TYPE_CHECKING:
-    from moco.chosen import FromScratch
+    from moco.chosen.trained import FromScratch
 
 SCORE_NOTE = (
     "logloss and auc are supernet scores on valid rows: estimates of what the network reaches when it is trained from "

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from moco.design import Design
 
 if TYPE_CHECKING:  # a report is drawn without torch
-    from moco.chosen import FromScratch
-    from moco.codesign import CodesignStudy
-    from moco.retrained import Retrained
+    from moco.chosen.retrained import Retrained
+    from moco.chosen.trained import FromScratch
+    from moco.oracle.validation import Validation
+    from moco.search.codesign import CodesignStudy
     from moco.supernet import TrainedSupernet
     from moco.supernet.metrics import Score
-    from moco.validation import Validation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class ReportInputs:
         from_scratch: Results of training some of them from scratch, one for each seed.
         validation: How the supernet ranks, where that was measured.
         retrained: Designs trained to the end, one entry for each seed.
-        comparison: Section that `moco.compare.section` makes of a comparison; empty without one.
+        comparison: Section that `moco.report.comparison` makes of a comparison; empty without one.
         exact: Scores of chosen designs with every crossbar's product computed slice by slice, by key.
         other_chips: By key and goal, the networks of chosen designs on the best chips for them.
         settings: Further settings for people to read, such as the engine of the search and its seed.

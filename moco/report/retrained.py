@@ -14,7 +14,7 @@ from moco.report import markup
 from moco.report.figures import BLUE, GREEN, INK, MUTED, ORANGE, VERMILLION, plain_axes
 
 if TYPE_CHECKING:
-    from moco.retrained import Retrained
+    from moco.chosen.retrained import Retrained
 
 CURVES, RELIABILITY, CONTRIBUTIONS = "learning_curves.png", "reliability.png", "contributions.png"
 COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, INK, MUTED)

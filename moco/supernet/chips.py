@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from moco.lowering import pim_config
+from moco.costs.lowering import pim_config
 from moco.supernet.crossbars import ModelledChip, sampled, sampled_operands, weight_integers, weight_steps
 from moco.supernet.embedding import Embedding
 from moco.supernet.numerics import FLOAT, FLOAT_BITS, Arithmetic, Linear, product, straight

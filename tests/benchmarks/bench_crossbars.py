@@ -16,17 +16,17 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from moco.codesign import codesign_space
+from moco.costs.lowering import pim_config
 from moco.data import ClickLog, load_dataset
-from moco.lowering import pim_config
-from moco.oracle import N_EXACT_ROWS, Oracle, Scores
+from moco.oracle.oracle import N_EXACT_ROWS, Oracle, Scores
 from moco.recipes import recipe_for
-from moco.retrain import EXACT_ROWS, train_from_scratch
+from moco.search.codesign import codesign_space
 from moco.supernet import Supernet, TrainedSupernet, TrainProgress, load_supernet, train_supernet
 from moco.supernet.crossbars import numerics_keys
 from moco.supernet.metrics import Score
 from moco.supernet.on_chip import NetworkOnChip
 from moco.supernet.rows import TensorRows
+from moco.training.from_scratch import EXACT_ROWS, train_from_scratch
 from pimmodel import PimConfig
 from pimmodel.numerics import required_adc_bits
 from spaces import ArchitectureBatch, CodesignSpace

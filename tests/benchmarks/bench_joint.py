@@ -16,9 +16,9 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from moco.codesign import create_study
-from moco.look_ahead import LOOKS_AHEAD
-from moco.runs import Run
+from moco.runs.run import Run
+from moco.search.codesign import create_study
+from moco.search.look_ahead import LOOKS_AHEAD
 from tests.benchmarks.bench_search import shares
 
 BEST = np.array([0.0, 1e3, 1e2])

@@ -6,10 +6,10 @@ import time
 
 import numpy as np
 
-from moco.batch_costs import design_costs
-from moco.codesign import codesign_space
+from moco.costs.batch import design_costs
+from moco.costs.lowering import lower, pim_config
 from moco.data import load_dataset
-from moco.lowering import lower, pim_config
+from moco.search.codesign import codesign_space
 from pimmodel import estimate
 
 LIMIT_PER_S = 2e4

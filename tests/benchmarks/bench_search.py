@@ -16,10 +16,10 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from moco.batch_costs import design_costs
-from moco.codesign import CodesignStudy, create_study
-from moco.known import known_designs
-from moco.runs import Run
+from moco.costs.batch import design_costs
+from moco.runs.run import Run
+from moco.search.codesign import CodesignStudy, create_study
+from moco.search.known import known_designs
 from spaces import Genomes
 from studies.front import hypervolume
 from studies.objective import Evaluation

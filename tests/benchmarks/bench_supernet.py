@@ -10,10 +10,10 @@ import time
 import numpy as np
 
 from moco.data import load_dataset
-from moco.oracle import Oracle
-from moco.retrain import train_from_scratch
+from moco.oracle.oracle import Oracle
 from moco.settings import FinalSettings, TrainSettings
 from moco.supernet import TrainProgress, train_supernet
+from moco.training.from_scratch import train_from_scratch
 from spaces.nasrec import nasrec_space
 
 N_SCORED = 48

@@ -18,16 +18,16 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed
 
-from moco.codesign import codesign_space
 from moco.data import CtrDataset
+from moco.oracle.spread import log_macs, spread_networks
 from moco.recipes import recipe_for
-from moco.retrain import EXACT_ROWS, train_from_scratch
-from moco.spread import log_macs, spread_networks
+from moco.search.codesign import codesign_space
 from moco.supernet.loop import threads
 from moco.supernet.metrics import Score
 from moco.supernet.network import Network
 from moco.supernet.on_chip import NetworkOnChip
 from moco.supernet.rows import rows_on
+from moco.training.from_scratch import EXACT_ROWS, train_from_scratch
 from pimmodel import PimConfig
 from pimmodel.numerics import required_adc_bits
 from spaces.architecture import Architecture

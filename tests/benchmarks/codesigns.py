@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from moco.fidelity import Noise, ceiling, rank_correlation
-from moco.oracle import Oracle
+from moco.chosen.retrained import by_key, retrain
+from moco.oracle.fidelity import Noise, ceiling, rank_correlation
+from moco.oracle.oracle import Oracle
 from moco.progress import progress_bar
-from moco.retrained import by_key, retrain
-from moco.runs import Run
+from moco.runs.run import Run
 from moco.supernet.rows import evenly
 from pimmodel import PimConfig
 from spaces import ArchitectureBatch

@@ -28,22 +28,22 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moco.batch_costs import design_costs
-from moco.better_chips import BetterChips
-from moco.budget import TEACHER_SHARE, Budget
-from moco.chosen import FromScratch, read_from_scratch, train_chosen, valid_logloss
-from moco.codesign import CodesignStudy
+from moco.chosen.trained import FromScratch, read_from_scratch, train_chosen, valid_logloss
+from moco.costs.batch import design_costs
 from moco.data import CtrDataset
 from moco.design import Design
-from moco.known import known_designs
-from moco.look_ahead import LookAhead
-from moco.objectives import objectives
-from moco.oracle import Oracle, Scores
-from moco.run_settings import RunSettings, SearchSettings
-from moco.runs import Run
-from moco.spread import log_macs
-from moco.stages import run
-from moco.teacher import affordable_teachers
+from moco.oracle.oracle import Oracle, Scores
+from moco.oracle.spread import log_macs
+from moco.runs.budget import TEACHER_SHARE, Budget
+from moco.runs.run import Run
+from moco.runs.settings import RunSettings, SearchSettings
+from moco.runs.stages import run
+from moco.runs.teacher import affordable_teachers
+from moco.search.better_chips import BetterChips
+from moco.search.codesign import CodesignStudy
+from moco.search.known import known_designs
+from moco.search.look_ahead import LookAhead
+from moco.search.objectives import objectives
 from pimmodel import PimConfig, find_calibration
 from pimmodel.numerics import required_adc_bits
 from spaces import ArchitectureBatch, CodesignSpace, Genomes

@@ -1,4 +1,4 @@
-"""Does `moco.pace.training_time` know how long networks train?
+"""Does `moco.training.pace.training_time` know how long networks train?
 
 Times some steps of designs that a run has scored, evenly over log MACs, and says how far the law is from them, beside
 laws of multiply-accumulates alone and of what products put out alone, each at its best constant.
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moco.data import ClickLog
-from moco.pace import rows_per_s, training_time
-from moco.retrain import train_from_scratch
-from moco.runs import Run
+from moco.runs.run import Run
+from moco.training.from_scratch import train_from_scratch
+from moco.training.pace import rows_per_s, training_time
 from spaces import Architecture, ArchitectureBatch, products
 
 N_ROWS = 100_000

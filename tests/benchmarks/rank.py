@@ -25,22 +25,22 @@ import torch
 from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 
-from moco.codesign import codesign_space
-from moco.correction import Correction, without_known_bias
 from moco.data import CtrDataset
-from moco.features import FEATURES, network_features
-from moco.fidelity import Noise, ceiling, kendall_tau, rank_correlation, share_of_resamples_better
-from moco.oracle import Oracle
+from moco.oracle.correction import Correction, without_known_bias
+from moco.oracle.features import FEATURES, network_features
+from moco.oracle.fidelity import Noise, ceiling, kendall_tau, rank_correlation, share_of_resamples_better
+from moco.oracle.oracle import Oracle
+from moco.oracle.truth import Truth
+from moco.oracle.validation import CONTROLS, UNTRAINED, untrained
 from moco.recipes import recipe_for
-from moco.retrain import train_from_scratch
+from moco.search.codesign import codesign_space
 from moco.supernet import TrainedSupernet, train_supernet
 from moco.supernet.checkpoint import held_out_rows
 from moco.supernet.loop import threads
 from moco.supernet.metrics import Score, score_of
 from moco.supernet.network import Network
 from moco.supernet.rows import TensorRows
-from moco.truth import Truth
-from moco.validation import CONTROLS, UNTRAINED, untrained
+from moco.training.from_scratch import train_from_scratch
 from spaces.architecture import Architecture
 from tests.benchmarks.truth.__main__ import FOLDER, dataset, lessons
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from moco.batch_costs import loses_nothing
+from moco.costs.batch import loses_nothing
 from moco.design import Design
 from pimmodel.numerics import required_adc_bits
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from typer.testing import CliRunner, Result
 
-from moco.cli import app, main
+from moco.cli.app import app, main
 
 
 def call(*arguments: object) -> Result:

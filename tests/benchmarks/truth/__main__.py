@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from moco.codesign import codesign_space
 from moco.data import ClickLog, CtrDataset, load_dataset
-from moco.fidelity import SPREAD_OVER_NOISE, Noise, ceiling, rank_correlation
+from moco.oracle.fidelity import SPREAD_OVER_NOISE, Noise, ceiling, rank_correlation
+from moco.oracle.spread import log_macs, spread_networks
+from moco.oracle.truth import Truth, train_truth
 from moco.progress import progress_bar
 from moco.recipes import recipe_for
-from moco.spread import log_macs, spread_networks
-from moco.teacher import taught
-from moco.truth import Truth, train_truth
+from moco.runs.teacher import taught
+from moco.search.codesign import codesign_space
 from spaces import liveness
 from spaces.architecture import ATTENTION, SPARSE_OPERATORS
 from spaces.nasrec import NasrecSpace

@@ -20,7 +20,6 @@ from moco.baselines.table import baseline_rows, baselines_csv, baselines_text
 from moco.baselines.train import recipes_of, scores_on_chip, train_baseline
 from moco.baselines.tuned import tuned_recipes
 from moco.data import CtrDataset, load_dataset
-from moco.retrain import TrainedNetwork, train_predictor
 from moco.settings import FinalSettings
 from moco.supernet.average import Averaged
 from moco.supernet.crossbars import ExactChip
@@ -28,6 +27,7 @@ from moco.supernet.loop import TrainProgress
 from moco.supernet.metrics import mean_logloss
 from moco.supernet.on_chip import NetworkOnChip
 from moco.supernet.rows import TensorRows
+from moco.training.from_scratch import TrainedNetwork, train_predictor
 from pimmodel import PimConfig
 
 SETTINGS = FinalSettings(epochs=6, batch_size=64, learning_rate=5e-3, embedding_l2=1e-4, embedding_dropout=0.0)

@@ -20,7 +20,7 @@ from moco.baselines.finalmlp import FinalMlp
 from moco.baselines.hand_made import Structure
 from moco.baselines.linear import FactorisationMachine, LogisticRegression
 from moco.baselines.xdeepfm import XDeepFm
-from moco.cost import cost_sheet
+from moco.costs.breakdown import cost_sheet
 from moco.supernet.numerics import FLOAT, FLOAT_BITS, Linear
 from pimmodel import ISAAC, Kind, estimate
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from moco.baselines import recipes_of, train_baselines
-from moco.codesign import CodesignStudy, codesign_space
+from moco.chosen.retrained import FOLDER, retrain
 from moco.compare.judge import Judge, Plan
 from moco.compare.searches import Found, architecture_search, chip_search
-from moco.oracle import Oracle
+from moco.oracle.oracle import Oracle
 from moco.recipes import recipe_for
-from moco.retrained import FOLDER, retrain
-from moco.run_settings import RunSettings, SearchSettings
-from moco.runs import Run
+from moco.runs.run import Run
+from moco.runs.settings import RunSettings, SearchSettings
+from moco.search.codesign import CodesignStudy, codesign_space
 from moco.settings import FinalSettings, TrainSettings
 from spaces import Genomes
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from moco.baselines import read_results
+from moco.chosen.retrained import FOLDER, Retrained, retrained_networks
 from moco.compare.accuracy import SCORES, against_best, trained_baselines, trained_designs
 from moco.compare.comparison import Comparison, baselines_file
 from moco.compare.page import tables_of
-from moco.retrained import FOLDER, Retrained, retrained_networks
-from moco.runs import Run
+from moco.runs.run import Run
 from moco.settings import TAUGHT
 from pimmodel import find_calibration
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from moco.chosen.retrained import FOLDER
 from moco.compare.outputs import CSV_COLUMNS
-from moco.compare.section import comparison_section
-from moco.compare.tables import Table, markdown_of, read_tables
-from moco.retrained import FOLDER
-from moco.runs import Run
+from moco.report.comparison import comparison_section
+from moco.report.tables import Table, markdown_of, read_tables
+from moco.runs.run import Run
 from pimmodel import CALIBRATIONS
 from tests.moco.command_line import call
 

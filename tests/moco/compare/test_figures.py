@@ -8,9 +8,9 @@ from dataclasses import asdict
 import pytest
 
 from moco.baselines.recipes import baseline_recipe
-from moco.codesign import CodesignStudy
 from moco.compare.figures import MORE_IS_BETTER, Contender, every_calibration, figures, figures_by_calibration, gains
-from moco.runs import Run
+from moco.runs.run import Run
+from moco.search.codesign import CodesignStudy
 from pimmodel import CALIBRATIONS, ISAAC, find_calibration
 
 

@@ -7,8 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from moco.batch_costs import design_costs, loses_nothing
-from moco.codesign import CodesignStudy
+from moco.chosen.retrained import FOLDER, retrained_networks
 from moco.compare.accuracy import trained_designs
 from moco.compare.comparison import Comparison
 from moco.compare.figures import COSTS, Contender, every_calibration, figures, gains
@@ -26,9 +25,10 @@ from moco.compare.matches import (
 from moco.compare.page import tables_of
 from moco.compare.references import against_retrained
 from moco.compare.searches import Found
-from moco.compare.tables import text_of
-from moco.retrained import FOLDER, retrained_networks
-from moco.runs import Run
+from moco.costs.batch import design_costs, loses_nothing
+from moco.report.tables import text_of
+from moco.runs.run import Run
+from moco.search.codesign import CodesignStudy
 from pimmodel import CALIBRATIONS, Calibration
 
 Steps = tuple[Found, Found, Found]
@@ -200,7 +200,9 @@ def test_references_are_taught_as_the_designs_of_the_run_are(
 def test_where_every_chip_loses_something_there_are_no_others(
     joint: Found, calibrations: dict[str, Calibration], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("moco.best_chip.loses_nothing", lambda _, shortfall: np.zeros(len(shortfall), dtype=bool))
+    monkeypatch.setattr(
+        "moco.search.best_chip.loses_nothing", lambda _, shortfall: np.zeros(len(shortfall), dtype=bool)
+    )
     assert Candidates.of_search(joint, calibrations, seed=0).on_other_chips is None
     best = joint.designs(joint.useful[:1])[0]
     (match,) = against_search(

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from moco.batch_costs import design_costs, loses_nothing
-from moco.best_chip import best_chip, changes_of_two, with_fitting_adcs
-from moco.codesign import CodesignStudy
 from moco.compare.figures import columns_of, every_calibration
 from moco.compare.other_chips import SINGLE_GOALS, Goal, OtherChips
-from moco.lowering import pim_config
+from moco.costs.batch import design_costs, loses_nothing
+from moco.costs.lowering import pim_config
+from moco.search.best_chip import best_chip, changes_of_two, with_fitting_adcs
+from moco.search.codesign import CodesignStudy
 from pimmodel.numerics import required_adc_bits
 from spaces import HARDWARE_SPACE, ChoiceBlock, Genomes, Space, codesign_of
 from studies import Constraint, is_non_dominated

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moco.codesign import CodesignStudy
 from moco.compare.judge import Judge, Plan
 from moco.compare.searches import Found, architecture_search, chip_search, joint_search, n_first, network_front
-from moco.runs import Run
+from moco.runs.run import Run
+from moco.search.codesign import CodesignStudy
 from pimmodel import ISAAC
 from spaces import Genomes
 from studies import Constraint, Evaluation

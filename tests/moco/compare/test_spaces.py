@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from moco.codesign import codesign_space
 from moco.compare.fixed_chip import at_uniform_bits, bit_columns, fixed_chip_space, on_fixed_chip
 from moco.compare.settled_networks import settled_networks
-from moco.lowering import pim_config
-from moco.runs import Run
+from moco.costs.lowering import pim_config
+from moco.runs.run import Run
+from moco.search.codesign import codesign_space
 from pimmodel import ISAAC
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import moco
-from moco.cost import cost_sheet
+from moco.costs.breakdown import cost_sheet
 from moco.data import ClickLog, CtrDataset
 from moco.design import Design
 from moco.export.folder import export_design

@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from moco import cli_export
+from moco.chosen.retrained import FOLDER, retrain
+from moco.cli import export as cli_export
 from moco.data import CtrDataset
 from moco.export.predict import read_export
-from moco.retrained import FOLDER, retrain
-from moco.run_settings import RunSettings, SearchSettings
-from moco.runs import Run
+from moco.runs.run import Run
+from moco.runs.settings import RunSettings, SearchSettings
 from moco.settings import FinalSettings
 from moco.supernet.metrics import score_of
 from moco.supernet.rows import TensorRows

@@ -12,14 +12,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from moco.cost import cost_sheet
+from moco.chosen.retrained import FOLDER, by_key, retrain, retrained_networks
+from moco.costs.breakdown import cost_sheet
 from moco.data import CtrDataset
 from moco.export import predict
 from moco.export.predict import read_export
 from moco.pruning import PruningSettings, PruningStart, found_rounds, prune, pruned_workload, read_round
-from moco.retrained import FOLDER, by_key, retrain, retrained_networks
-from moco.run_settings import RunSettings
-from moco.runs import Run
+from moco.runs.run import Run
+from moco.runs.settings import RunSettings
 from moco.settings import FinalSettings
 from moco.supernet.checkpoint import CheckpointError
 from pimmodel import estimate

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from moco.cost import cost_sheet
+from moco.costs.breakdown import cost_sheet
 from moco.data import CtrDataset, DataError
 from moco.design import Design
 from moco.export import layers, runtime

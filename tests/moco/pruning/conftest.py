@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from moco.cost import cost_sheet
+from moco.costs.breakdown import cost_sheet
 from moco.data import CtrDataset, load_dataset
 from moco.design import Design
 from moco.pruning import PrunedNetwork, PruningStart, pruned
-from moco.retrain import train_from_scratch
 from moco.settings import FinalSettings
 from moco.supernet.network import Network
+from moco.training.from_scratch import train_from_scratch
 from pimmodel import ISAAC
 from spaces import ArchitectureBatch, NasrecSpace, from_compact, nasrec_space
 

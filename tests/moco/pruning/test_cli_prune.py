@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from moco.chosen.retrained import FOLDER, retrain
 from moco.design import Design
 from moco.pruning import read_round
-from moco.retrained import FOLDER, retrain
-from moco.run_settings import RunSettings, SearchSettings
-from moco.runs import Run
+from moco.runs.run import Run
+from moco.runs.settings import RunSettings, SearchSettings
 from moco.settings import FinalSettings
 from tests.moco.command_line import call
 

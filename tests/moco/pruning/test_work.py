@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from moco.costs.lowering import lower
 from moco.design import Design
-from moco.lowering import lower
 from moco.pruning import PruningStart, pruned, pruned_workload
 from moco.pruning.work import stuck_operators
 from moco.supernet.numerics import FloatArithmetic, Linear

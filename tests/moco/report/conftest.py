@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from moco.chosen import FromScratch, chosen_designs
-from moco.codesign import CodesignStudy, codesign_space, create_study
+from moco.chosen.choice import chosen_designs
+from moco.chosen.trained import FromScratch
 from moco.data import CtrDataset
 from moco.data.synthetic import synthetic_dataset
 from moco.report import ReportInputs
+from moco.search.codesign import CodesignStudy, codesign_space, create_study
 from moco.supernet import TrainedSupernet, TrainSettings, train_supernet
 from spaces import CodesignSpace
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moco.codesign import CodesignStudy
+from moco.chosen.retrained import Retrained, retrain
 from moco.data import CtrDataset
 from moco.report import ReportInputs, write_report
 from moco.report.retrained import CONTRIBUTIONS, CURVES, RELIABILITY, mean_and_deviation, retrained_figures
-from moco.retrained import Retrained, retrain
+from moco.search.codesign import CodesignStudy
 from moco.settings import FinalSettings
 
 

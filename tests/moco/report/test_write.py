@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from moco.best_chip import GOALS, WORDS, best_chips
-from moco.chosen import chosen_designs
-from moco.codesign import codesign_space, create_study
+from moco.chosen.choice import chosen_designs
 from moco.data import CtrDataset
 from moco.report import ReportInputs, write_report
 from moco.report.chips import hardware_section
 from moco.report.front import figure_text
 from moco.report.words import GLOSSARY
-from moco.runs import require_front
+from moco.runs.run import require_front
+from moco.search.best_chip import GOALS, WORDS, best_chips
+from moco.search.codesign import codesign_space, create_study
 from moco.supernet import TrainedSupernet, TrainSettings, train_supernet
 from spaces import CodesignSpace
 from tests.moco.chips import is_lossless, product

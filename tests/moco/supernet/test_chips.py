@@ -12,9 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from moco.codesign import codesign_space
 from moco.data import CtrDataset, load_dataset
-from moco.retrain import train_from_scratch
+from moco.search.codesign import codesign_space
 from moco.settings import FinalSettings, TrainSettings
 from moco.supernet import CheckpointError, TrainProgress, train_supernet
 from moco.supernet.chips import CHIPS_A_ROUND, TableRounding, TrainedChip, arithmetic_of_steps
@@ -24,6 +23,7 @@ from moco.supernet.numerics import FLOAT, fake_quantise, quantised_tables
 from moco.supernet.on_chip import NetworkOnChip
 from moco.supernet.ranges import Range
 from moco.supernet.rows import TensorRows
+from moco.training.from_scratch import train_from_scratch
 from pimmodel import PimConfig
 from spaces import HARDWARE_SPACE, CodesignSpace
 from spaces.architecture import Architecture, Block

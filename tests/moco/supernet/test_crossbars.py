@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
+from moco.costs.lowering import pim_config
 from moco.data import CtrDataset, load_dataset
-from moco.lowering import pim_config
-from moco.oracle import Oracle
+from moco.oracle.oracle import Oracle
 from moco.settings import TrainSettings
 from moco.supernet import TrainedSupernet, train_supernet
 from moco.supernet.crossbars import MOST_LOGIT, ExactChip, ModelledChip, numerics_keys

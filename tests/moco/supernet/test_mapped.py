@@ -12,13 +12,13 @@ import moco.supernet.loop
 import moco.supernet.optimiser
 from moco.data import StoredLog, load_dataset
 from moco.data.logs import generate_log
-from moco.oracle import Oracle
-from moco.retrain import train_from_scratch
+from moco.oracle.oracle import Oracle
 from moco.settings import FinalSettings, TrainSettings
 from moco.supernet import train_supernet
 from moco.supernet.checkpoint import CheckpointError
 from moco.supernet.loop import TrainProgress
 from moco.supernet.rows import MappedRows, TensorRows, rows_on
+from moco.training.from_scratch import train_from_scratch
 from spaces import nasrec_space
 
 SUPERNET = TrainSettings(epochs=1, embedding_epochs=1, batch_size=64, embedding_dropout=0.1)

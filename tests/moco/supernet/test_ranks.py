@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 import moco.supernet.embedding, moco.supernet.optimiser
 from moco.data import load_dataset
-from moco.retrain import train_from_scratch
+from moco.training.from_scratch import train_from_scratch
 from moco.settings import FinalSettings, TrainSettings
 from moco.supernet import train_supernet
 from moco.supernet.ranks import joined

@@ -1,0 +1,1 @@
+"""The accuracy oracle: scores of the supernet, what corrects them, and how well they rank."""

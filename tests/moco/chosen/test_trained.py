@@ -1,0 +1,56 @@
+"""Designs trained from scratch and their file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from moco.chosen.trained import read_from_scratch, train_chosen
+from moco.data import load_dataset
+from moco.design import Design
+from moco.settings import FinalSettings
+from pimmodel import ISAAC, PimConfig
+from spaces import from_compact
+
+FIRST = Design(
+    key="0",
+    architecture=from_compact("FC16|EFC4|00|0|0|0,0"),
+    hardware=ISAAC,
+    n_dense=0,
+    cardinalities=(3,),
+    logloss=0.50,
+    auc=0.8,
+    energy_pj=1000.0,
+    latency_ns=1000.0,
+    area_mm2=1.0,
+    power_mw=1.0,
+    period_ns=1.0,
+    macs=1,
+    n_parameters=1,
+    generation=0,
+)
+
+
+def test_results_that_are_not(tmp_path: Path) -> None:
+    file = tmp_path / "from_scratch.json"
+    assert read_from_scratch(file) == []
+    for text in ("[", '[{"key": "x"}]', "[3]"):
+        file.write_text(text)
+        with pytest.raises(ValueError, match="does not hold results of training from scratch"):
+            read_from_scratch(file)
+
+
+def test_trained_designs_are_scored_on_their_chips(tmp_path: Path) -> None:
+    data = load_dataset("synthetic", n_rows=3000, n_fields=4, n_dense=2, max_cardinality=12)
+    lossless = replace(FIRST, n_dense=2, cardinalities=data.cardinalities, hardware=PimConfig(adc_bits=12))
+    lossy = replace(lossless, key="lossy", hardware=PimConfig(adc_bits=2, activation_bits=4))
+    chosen = [("most accurate", lossless), ("knee", lossy)]
+    settings = FinalSettings(epochs=4, batch_size=64, embedding_l2=1e-4, embedding_dropout=0.0)
+    good, bad = train_chosen(data, chosen, tmp_path / "results.json", settings=settings, n_jobs=1)
+    assert good.n_epochs == bad.n_epochs
+    assert good.test_auc > bad.test_auc + 0.02
+    again = train_chosen(data, chosen, tmp_path / "results.json", settings=settings, n_jobs=1)
+    assert [good, bad] == again
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
