@@ -37,7 +37,10 @@ _COSTS = (ENERGY, LATENCY)
 _HALO = [withStroke(linewidth=2.5, foreground=PAPER)]
 _LABEL_DISTANCE = 17
 """From a chosen design to its letter, in points."""
-_SHOWN_QUANTILE = 0.95
+_SHOWN_OF_FRONT = 0.9
+"""Of the front, by log loss: what is cheapest and hardly predicts would flatten the rest."""
+_HEADROOM = 1.25
+"""Height of a panel, in that of the part of the front that is shown."""
 _LABELLED_SHARE = 0.055
 """A part of a bar that is wider than this carries its share as a number."""
 
@@ -159,19 +162,20 @@ def _trained(axes: Axes, points: FrontPoints, across: int) -> None:
 
 
 def _limit_logloss(axes: Axes, points: FrontPoints) -> None:
-    """Ends the axis at twice the height of the front at most: designs on useless chips would flatten the rest."""
-    loglosses = points.evaluated[:, LOGLOSS]
-    seen = np.concatenate([points.front[:, LOGLOSS], points.trained_logloss[np.isfinite(points.trained_logloss)]])
-    low = min(loglosses.min(), seen.min())
-    most = float(np.quantile(loglosses, _SHOWN_QUANTILE))
-    high = max(seen.max(), min(most, 2 * seen.max() - low))
+    """Ends the axis a little above most of the front, and says how many designs lie beyond."""
+    front, loglosses = points.front[:, LOGLOSS], points.evaluated[:, LOGLOSS]
+    marked = [*points.chosen[:, LOGLOSS], *points.trained_logloss[np.isfinite(points.trained_logloss)]]
+    low = min(loglosses.min(), front.min(), *marked)
+    shown = max(float(np.quantile(front, _SHOWN_OF_FRONT, method="higher")), *marked)
+    high = max(shown, min(float(loglosses.max()), low + _HEADROOM * (shown - low)))
     if high == low:
         return
     margin = 0.06 * (high - low)
     axes.set_ylim(low - margin, high + margin)
-    n_above = int((loglosses > high + margin).sum())
+    n_above, n_of_front = (int((values > high + margin).sum()) for values in (loglosses, front))
     if n_above:
-        axes.set_title(f"not shown: {n_above:,} above", fontsize=9, color=MUTED, loc="right")
+        of_front = f", {n_of_front} of them on the front" if n_of_front else ""
+        axes.set_title(f"not shown: {n_above:,} above{of_front}", fontsize=9, color=MUTED, loc="right")
 
 
 def front_3d(points: FrontPoints) -> Figure:
