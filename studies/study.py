@@ -206,6 +206,30 @@ class Study:
             if self.storage is not None and len(self) != self._store.reading.n_published():
                 self._publish()
 
+    def add(self, evaluate: Evaluate, genomes: ArrayLike) -> None:
+        """Evaluates designs of one's own as one generation, of which the engine learns as of any other.
+
+        Those that the study holds already are left out.
+
+        Args:
+            evaluate: As `optimize` takes it.
+            genomes: (B, P).
+
+        Raises:
+            ValueError: The genomes are not of the space; and what `optimize` raises.
+        """
+        given = self.space.canonical(self.space.check(genomes))
+        with self._store.file.writer():
+            self._refresh()
+            self._asked = given[self._standing.is_fresh(given)]
+            self._asked_at = time.perf_counter()
+            if len(self._asked) == 0:
+                return
+            limit = self._failure_limit(len(self._asked))
+            self._store_generation(evaluated(evaluate, self._asked, self.objectives, self.constraints, limit))
+            if self.storage is not None:
+                self._publish()
+
     def ask(self, n: int) -> NDArray[np.int64]:
         """(at most n, P) canonical genomes of the next generation, none of them evaluated before.
 

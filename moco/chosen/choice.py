@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def chosen_designs(front: Sequence[Design], logloss: Mapping[str, float] | None 
     """
     judged = {design.key: design.logloss for design in front} if logloss is None else logloss
     networks: dict[Architecture, Design] = {}
-    for design in sorted(front, key=lambda design: judged[design.key]):
+    for design in sorted(front, key=partial(_by_loss_then_costs, judged)):
         networks.setdefault(design.architecture, design)
     chosen = list(zip(ROLES, networks.values(), strict=False))
     if front:
@@ -85,7 +86,8 @@ def most_accurate_under(
         ValueError: No design meets the caps; the message says how near the nearest comes.
     """
     allowed = [one for one in designs if all(getattr(one, name) <= limit for name, limit in limits.items())]
-    for one in sorted((one for one in designs if one.key in logloss), key=lambda one: logloss[one.key]):
+    trained = [one for one in designs if one.key in logloss]
+    for one in sorted(trained, key=partial(_by_loss_then_costs, logloss)):
         if one in allowed:
             return one
         if found := best_chips(study, [one], ["balance"], limits):
@@ -97,3 +99,8 @@ def most_accurate_under(
         )
         raise ValueError(f"no design of the front stays below {told}: the least on it are {least}")
     return min(allowed, key=lambda one: one.logloss)
+
+
+def _by_loss_then_costs(logloss: Mapping[str, float], design: Design) -> tuple[float, float]:
+    """What sorts designs from the most accurate, and its chips from the most balanced one."""
+    return logloss[design.key], design.energy_pj * design.latency_ns

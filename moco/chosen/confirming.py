@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,7 +15,9 @@ N_SEEDS = 3
 """Trainings after which a design is taken as it is."""
 
 
-def least_sure(designs: Sequence[Design], results: Sequence[FromScratch], n: int) -> tuple[list[Design], int]:
+def least_sure(
+    designs: Sequence[Design], least_pj: Mapping[str, float], results: Sequence[FromScratch], n: int
+) -> tuple[list[Design], int]:
     """At most n designs of the trained front to train again, and how many trainings each of them has.
 
     The front is that of mean valid log loss and energy. The most accurate design comes first: where another training
@@ -24,6 +26,7 @@ def least_sure(designs: Sequence[Design], results: Sequence[FromScratch], n: int
 
     Args:
         designs: Those that may be trained.
+        least_pj: Energy that their networks need, by key.
         results: Trainings so far.
         n: How many.
     """
@@ -31,7 +34,7 @@ def least_sure(designs: Sequence[Design], results: Sequence[FromScratch], n: int
     trained = sorted((design for design in designs if design.key in mean), key=lambda design: mean[design.key])
     if not trained:
         return [], 0
-    points = np.array([[mean[design.key], design.energy_pj] for design in trained])
+    points = np.array([[mean[design.key], least_pj[design.key]] for design in trained])
     front = [design for design, is_on in zip(trained, is_non_dominated(points), strict=True) if is_on]
     unsure = [design for design in front if n_seeds[design.key] < N_SEEDS]
     if not unsure:

@@ -78,7 +78,7 @@ class Candidates:
         score: (n,) supernet scores of their networks in plain numbers.
         features: (n, K) of their networks.
         chip_loss: (n,) what their chips add to log loss.
-        log_energy: (n,) natural logarithm of the energy in pJ.
+        log_energy: (n,) natural logarithm of the least energy in pJ, on whatever chip loses nothing either.
         time: (n,) that their training takes, in that of a network without products.
         known: What networks reached from scratch before.
     """
@@ -92,17 +92,26 @@ class Candidates:
     known: Truths
 
     @classmethod
-    def of(cls, study: CodesignStudy, designs: Sequence[Design], known: Truths) -> Candidates:
-        """Of a study's scored designs; of a network's chips that score alike the one of least energy."""
+    def of(
+        cls, study: CodesignStudy, designs: Sequence[Design], least_pj: Mapping[str, float], known: Truths
+    ) -> Candidates:
+        """Of a study's scored designs; of a network's chips that score alike the one of least energy.
+
+        Args:
+            study: Of the designs.
+            designs: To choose from.
+            least_pj: Energy that their networks need, by key: which chip a search looked at is chance.
+            known: What networks reached from scratch before.
+        """
         cheapest: dict[object, Design] = {}
-        for design in sorted(designs, key=lambda design: design.energy_pj):
+        for design in sorted(designs, key=lambda design: (least_pj[design.key], design.energy_pj)):
             cheapest.setdefault((design.architecture, round(design.logloss / SAME_LOGLOSS)), design)
         kept = list(cheapest.values())
         networks = ArchitectureBatch.of([design.architecture for design in kept])
         score, features = study.features(networks)
         plain = score if study.correction is None else study.correction.predict(score, features)[0]
         chip_loss = np.array([design.logloss for design in kept]) - plain
-        log_energy = np.log([design.energy_pj for design in kept])
+        log_energy = np.log([least_pj[design.key] for design in kept])
         return cls(kept, score, features, chip_loss, log_energy, training_time(study.space.network, networks), known)
 
     def __len__(self) -> int:

@@ -11,15 +11,19 @@ import numpy as np
 import torch
 from joblib import Parallel, cpu_count, delayed
 
+from moco.costs.batch import loses_nothing
+from moco.costs.lowering import pim_config
 from moco.data import ClickLog
 from moco.design import Design
 from moco.files import write_text_whole
+from moco.search.codesign import CodesignStudy
 from moco.supernet.loop import threads
 from moco.supernet.on_chip import NetworkOnChip
 from moco.supernet.ranks import n_started
 from moco.supernet.rows import rows_on
 from moco.training.from_scratch import FinalSettings, train_from_scratch
 from moco.training.shares import Shares, share_writer
+from pimmodel.numerics import required_adc_bits
 
 PROMISING = "promising"
 """Role of a design that was trained because of what its training would tell."""
@@ -114,6 +118,26 @@ def valid_logloss(results: Sequence[FromScratch]) -> dict[str, float]:
     for result in results:
         losses.setdefault(result.key, []).append(result.valid_logloss)
     return {key: float(np.mean(values)) for key, values in losses.items()}
+
+
+def on_all_chips(study: CodesignStudy, results: Sequence[FromScratch]) -> list[FromScratch]:
+    """Results, and the same for all chips of a study on which the trained network loses nothing either.
+
+    There a network computes the same numbers, but for the bits of tables beyond 8.
+    """
+    trials = study.study.trials()
+    configs = pim_config(study.space.hardware_values(trials.genomes))
+    is_lossless = loses_nothing(configs, required_adc_bits(configs) - configs.adc_bits)
+    networks = [genome.tobytes() for genome in trials.genomes[:, : study.space.n_network_blocks]]
+    keys_of: dict[bytes, list[str]] = {}
+    for row in np.flatnonzero(is_lossless):
+        keys_of.setdefault(networks[row], []).append(trials.keys[row])
+    network_of = {key: network for network, keys in keys_of.items() for key in keys}
+    found = {(result.key, result.seed): result for result in results}
+    for result in results:
+        for key in keys_of.get(network_of.get(result.key, b""), []):
+            found.setdefault((key, result.seed), replace(result, key=key))
+    return list(found.values())
 
 
 def _checkpoint(file: Path, design: Design, seed: int) -> Path:

@@ -92,7 +92,7 @@ def retrain(
         named = {(one := this.finals.find(study, name)).key: (name, one) for name in design}
         chosen = list(named.values())
     elif limits:
-        trained = valid_logloss(this.finals.from_scratch)
+        trained = valid_logloss(this.finals.results(study))
         capped = most_accurate_under(study, this.finals.designs(study), trained, limits)
         chosen = [("most accurate under caps", capped)]
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from moco.chosen.trained import (
     PROMISING,
     FromScratch,
     n_trained_at_once,
+    on_all_chips,
     read_from_scratch,
     train_chosen,
     valid_logloss,
@@ -29,6 +30,7 @@ from moco.design import Design
 from moco.progress import Bar, console, progress_bar
 from moco.runs.budget import Budget
 from moco.runs.seconds import timed
+from moco.search.best_chip import best_genomes, least_energies_pj
 from moco.search.codesign import CodesignStudy
 from moco.settings import FinalSettings
 from moco.supernet.metrics import Score
@@ -68,32 +70,36 @@ class Finals:
         """Trains promising designs from scratch, each choice learning from those before; then the best again.
 
         A share of the time goes to training the best ones with further seeds: the design of lowest log loss among many
-        is the luckiest as well. Where no time is left, those that stand out on the front are trained all the same.
+        is the luckiest as well. Where no time is left, those that stand out on the front are trained all the same. What
+        counts is the energy that a network needs, on whatever chip; in the end the best ones get their best chips.
         """
         trials = study.study.trials()
-        designs = study.designs(trials.select(trials.is_feasible))
+        trials = trials.select(trials.is_feasible)
+        designs = study.designs(trials)
         if not designs:
             return
+        least_pj = dict(zip(trials.keys, least_energies_pj(study, trials.genomes).tolist(), strict=True))
         reference = study.study.objectives[0].reference or max(design.logloss for design in designs)
         at_first_s = max(budget.left_s, 1.0)
         with self._bar("s") as bar:
-            candidates = Candidates.of(study, designs, self._truths(study))
+            candidates = Candidates.of(study, designs, least_pj, self._truths(study))
             pace = Pace(first=float(np.median(candidates.time)))
             while budget.left_s > CONFIRMING_SHARE * at_first_s:
                 started_s = time.monotonic()
                 haste = budget.left_s / at_first_s
                 longest = [pace.longest(share * budget.left_s) for share in (ROUND_SHARE, 1)]
                 every_terms = (Terms(reference, haste, most_time) for most_time in longest)
-                trained = valid_logloss(self.from_scratch)
+                trained = valid_logloss(self.results(study))
                 found = (candidates.most_promising(trained, self._n_at_once, terms) for terms in every_terms)
                 promising = next(filter(None, found), [])
                 if not promising:
                     break
                 self._train_in_time(promising, pace, started_s)
                 bar.update(budget.used_s, budget.total_s, f"{len(self.from_scratch)} designs trained")
-            self._confirm(designs, budget, pace, bar)
+            self._confirm(designs, least_pj, budget, pace, bar)
             if not self.from_scratch:
                 self._train([(PROMISING, design) for _, design in self.chosen(study)], None)
+            self._add_best_chips(study, least_pj)
 
     @contextmanager
     def _bar(self, unit: str) -> Iterator[Bar]:
@@ -106,13 +112,23 @@ class Finals:
     def _n_at_once(self) -> int:
         return n_trained_at_once(self._run.settings.device)
 
-    def _confirm(self, designs: Sequence[Design], budget: Budget, pace: Pace, bar: Bar) -> None:
+    def _add_best_chips(self, study: CodesignStudy, least_pj: Mapping[str, float]) -> None:
+        """Adds the networks of the trained front on their best chips to the study."""
+        trained = valid_logloss(self.from_scratch)
+        designs = _designs_of(study, trained)
+        points = np.array([[trained[design.key], least_pj[design.key]] for design in designs])
+        front = [design for design, is_on in zip(designs, is_non_dominated(points), strict=True) if is_on]
+        study.add(best_genomes(study, front)[1])
+
+    def _confirm(
+        self, designs: Sequence[Design], least_pj: Mapping[str, float], budget: Budget, pace: Pace, bar: Bar
+    ) -> None:
         """Trains the best designs with further seeds until each has enough, or time is over."""
         n_again, times = 0, self._times(designs)
         while budget.left_s > 0:
             most_time = pace.longest(budget.left_s)
             in_time = [design for design, time in zip(designs, times, strict=True) if time <= most_time]
-            again, n_seeds = least_sure(in_time, self.from_scratch, self._n_at_once)
+            again, n_seeds = least_sure(in_time, least_pj, self.from_scratch, self._n_at_once)
             if not again:
                 break
             self._train_in_time(again, pace, time.monotonic(), self._run.settings.seed + n_seeds)
@@ -138,7 +154,7 @@ class Finals:
 
     def chosen(self, study: CodesignStudy) -> list[tuple[str, Design]]:
         """The designs to look at, with the reason; where promising ones were trained from scratch, judged by that."""
-        results = self.from_scratch
+        results = self.results(study)
         if not any(result.role == PROMISING for result in results):
             return chosen_designs(study.front())
         trained = valid_logloss(results)
@@ -150,7 +166,7 @@ class Finals:
     def designs(self, study: CodesignStudy) -> list[Design]:
         """The front, then what was trained from scratch beside it."""
         front = study.front()
-        beside = set(valid_logloss(self.from_scratch)) - {design.key for design in front}
+        beside = set(valid_logloss(self.results(study))) - {design.key for design in front}
         return [*front, *_designs_of(study, beside)]
 
     def find(self, study: CodesignStudy, name: str) -> Design:
@@ -159,8 +175,12 @@ class Finals:
 
     @property
     def from_scratch(self) -> list[FromScratch]:
-        """Designs trained from scratch so far."""
+        """Trainings from scratch so far."""
         return read_from_scratch(self._run.folder / "from_scratch.json")
+
+    def results(self, study: CodesignStudy) -> list[FromScratch]:
+        """What designs reached from scratch, on all chips of the study that are as good for their networks."""
+        return on_all_chips(study, self.from_scratch)
 
     def _train(
         self,

@@ -240,7 +240,7 @@ class Run:
         supernet, search = self.supernet, self._stored_search()
         calibration = study.calibration
         front, chosen, validation = study.front(), self.finals.chosen(study), self.checks.stored_validation()
-        results, retrained = self.finals.from_scratch, retrained_networks(self.folder / RETRAINED)
+        results, retrained = self.finals.results(study), retrained_networks(self.folder / RETRAINED)
         comparison = comparison_section(self.folder)
         settings = {
             "engine": f"{search.engine}, {search.population_size} designs a generation",

@@ -176,6 +176,10 @@ class CodesignStudy:
 
         self.study.optimize(evaluate, n_trials, progress=show, is_over=is_over)
 
+    def add(self, genomes: Genomes) -> None:
+        """Scores (B, P) genomes of one's own as a further generation; those that the study holds are left out."""
+        self.study.add(self.evaluate, genomes)
+
     def exact(self, designs: Sequence[Design], *, n_rows: int = N_EXACT_ROWS) -> Scores:
         """Scores of the designs with every crossbar's product computed slice by slice, on the first valid rows."""
         if not designs:

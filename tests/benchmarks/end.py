@@ -7,9 +7,10 @@ Three ways to spend the same hours on two cores, each repeated with several seed
   better) in place of the supernet's score; the time of the supernet goes to training;
 - random: random networks, each on the cheapest of 100 random chips whose ADC loses nothing, trained one after another.
 
-Of each way the trained design with the lowest valid log loss is taken: without a cap, and under caps of 1/2, 1/4 and
-1/10 of a random design's median energy. It is judged by training it anew with three other seeds: log loss and AUC on
-the test rows, computed as its chip does. Everything is kept in the folder, so the benchmark goes on where it stopped.
+Of each way the trained design with the lowest valid log loss is taken, of moco and MACs on the best of its chips:
+without a cap, and under caps of 1/2, 1/4 and 1/10 of a random design's median energy. It is judged by training it anew
+with three other seeds: log loss and AUC on the test rows, computed as its chip does. Everything is kept in the folder,
+so the benchmark goes on where it stopped.
 
 python -m tests.benchmarks.end movielens-100k [--path P] [--hours 0.1] [--seeds 0 1 2] [--ways moco MACs random]
     [--folder runs/end]
@@ -126,13 +127,13 @@ def designs_of(this: Run, genomes: Genomes) -> list[Design]:
 
 
 def spend(way: str, settings: RunSettings, folder: Path, hours: float) -> None:
-    """Spends the hours one way; the folder then holds from_scratch.json and designs.json."""
+    """Spends the hours one way; the folder then holds from_scratch.json, trained.json and designs.json."""
     if (folder / "designs.json").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     if way == "moco":
         study = run(folder, settings, SearchSettings(), hours=hours)
-        designs = study.designs(study.study.trials())
+        this = Run.reopen(folder)
     else:
         this = Run(folder, settings, keep=False)
         if this.n_teachers > 0:
@@ -144,10 +145,13 @@ def spend(way: str, settings: RunSettings, folder: Path, hours: float) -> None:
             study = steered_by_macs(this, folder, settings.seed)
             study.optimize(N_MACS_TRIALS)
             this.finals.train_promising(study, budget)
-            designs = study.designs(study.study.trials())
         else:
             designs = train_random(this, budget, folder, settings.seed)
-    trained = valid_logloss(read_from_scratch(folder / "from_scratch.json"))
+    results = this.finals.from_scratch
+    if way != "random":
+        designs, results = this.finals.designs(study), this.finals.results(study)
+    trained = valid_logloss(results)
+    (folder / "trained.json").write_text(json.dumps(trained, indent=1))
     kept = [json.loads(design.to_json()) for design in designs if design.key in trained]
     (folder / "designs.json").write_text(json.dumps(kept))
 
@@ -182,10 +186,10 @@ def median_energy_pj(this: Run) -> float:
 
 def best_design(folder: Path, cap_pj: float) -> Design | None:
     """The trained design of lowest valid log loss under a cap."""
-    trained = valid_logloss(read_from_scratch(folder / "from_scratch.json"))
+    trained = json.loads((folder / "trained.json").read_text())
     designs = [Design.from_json(json.dumps(entry)) for entry in json.loads((folder / "designs.json").read_text())]
     allowed = [design for design in designs if design.energy_pj <= cap_pj]
-    return min(allowed, key=lambda design: trained[design.key], default=None)
+    return min(allowed, key=lambda design: (trained[design.key], design.energy_pj), default=None)
 
 
 def judged(this: Run, designs: Sequence[Design], file: Path) -> dict[str, list[FromScratch]]:

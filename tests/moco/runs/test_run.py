@@ -22,8 +22,10 @@ from moco.runs.budget import Budget
 from moco.runs.run import Run
 from moco.runs.settings import RunSettings, SearchSettings
 from moco.runs.stages import run
+from moco.search.best_chip import GOALS, with_best_chip
 from moco.search.codesign import codesign_space, create_study
 from moco.training.from_scratch import train_from_scratch
+from tests.moco.chips import is_lossless, product
 
 ARGUMENTS = (
     *("run", "synthetic", "--set", "n_rows=3000", "--set", "n_fields=4", "--set", "max_cardinality=20"),
@@ -129,9 +131,9 @@ def test_without_time_left_the_front_is_trained_all_the_same(unbroken: Path, tmp
     study = this.stored_study()
     expected = {design.key for _, design in this.finals.chosen(study)}
     this.finals.train_promising(study, Budget(1, {"before": 3600.0}))
-    trained = valid_logloss(this.finals.from_scratch)
-    assert trained.keys() == expected
-    assert this.finals.chosen(study)[0][1].key == min(trained, key=lambda key: trained[key])
+    assert valid_logloss(this.finals.from_scratch).keys() == expected
+    trained = valid_logloss(this.finals.results(study))
+    assert trained[this.finals.chosen(study)[0][1].key] == min(trained.values())
 
 
 def test_a_search_on_small_tables_costs_and_trains_full_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,12 +178,19 @@ def test_a_budget_of_time_trains_promising_designs_and_judges_by_them(tmp_path: 
     assert time.monotonic() - started_s < 3 * budget_s
     this = Run.reopen(tmp_path / "run")
     assert this.settings.n_epochs is not None
-    trained = valid_logloss(this.finals.from_scratch)
-    assert trained  # on a busy core one alone
+    assert this.finals.from_scratch  # on a busy core one alone
+    trained = valid_logloss(this.finals.results(study))
     chosen = this.finals.chosen(study)
-    assert chosen[0][1].key == min(trained, key=lambda key: trained[key])
+    most_accurate = chosen[0][1]
+    assert trained[most_accurate.key] == min(trained.values())
+    if is_lossless(most_accurate):  # then it has its best chips in the study
+        designs = this.finals.designs(study)
+        alike = [one for one in designs if one.architecture == most_accurate.architecture and is_lossless(one)]
+        for goal, figures in GOALS.items():
+            best = with_best_chip(study, most_accurate, goal)
+            assert product(best, figures) in [pytest.approx(product(one, figures)) for one in alike]
     assert {design.key for _, design in chosen} <= trained.keys()
-    assert this.finals.find(study, "most accurate") == chosen[0][1]
+    assert this.finals.find(study, "most accurate") == most_accurate
     assert trained.keys() <= {design.key for design in this.finals.designs(study)}
     n_trained = len(this.finals.from_scratch)
     run(tmp_path / "run", settings, SearchSettings(population_size=20), hours=budget_s / 3600)

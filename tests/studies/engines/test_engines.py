@@ -48,6 +48,31 @@ def test_resume_is_bit_identical(
         same(study.trials(), trials)
 
 
+@pytest.mark.parametrize("engine", USABLE)
+def test_designs_of_ones_own_join_a_search(
+    engine: str, truss: Any, dtlz2: Any, tmp_path: Path, run: Callable[..., None], same: Callable[..., None]
+) -> None:
+    problem = dtlz2 if engine == "moead" else truss
+    sizes, settings = SIZES[engine], {"engine": engine, "seed": 3, "population_size": SIZES[engine][0]}
+    unbroken = problem.study(**settings)
+    run(unbroken, problem.evaluate, sizes[0])
+    own = problem.space.canonical(problem.space.sample(np.random.default_rng(1), 3))
+    unbroken.add(problem.evaluate, np.concatenate([unbroken.trials().genomes[:2], own, own]))
+    unbroken.add(problem.evaluate, own)  # nothing is left to evaluate
+    trials = unbroken.trials()
+    np.testing.assert_array_equal(trials.genomes[trials.generation == 1], own)
+    run(unbroken, problem.evaluate, sizes[1])
+    for step in (
+        lambda study: run(study, problem.evaluate, sizes[0]),
+        lambda study: study.add(problem.evaluate, own),
+        lambda study: run(study, problem.evaluate, sizes[1]),
+    ):
+        with problem.study(tmp_path / "study.db", **settings) as study:
+            step(study)
+    with problem.study(tmp_path / "study.db", **settings) as study:
+        same(study.trials(), unbroken.trials())
+
+
 @pytest.mark.parametrize("engine", [engine for engine in USABLE if engine not in (*UNLEARNED, "optuna:gp")])
 def test_engines_learn(engine: str, dtlz2: Any, run: Callable[..., None]) -> None:
     # Distance from the origin is distance from DTLZ2's front: what was learned must lie closer than the first designs.
