@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from moco.costs.batch import are_lossless
 from moco.design import Design
 from moco.oracle.correction import LEAST_NETWORKS, Correction
 from moco.oracle.features import FEATURES
 from moco.search.codesign import CodesignStudy
 from moco.training.pace import training_time
+from pimmodel import PimConfig
 from spaces import ArchitectureBatch
 from studies import is_non_dominated
 
@@ -108,9 +110,12 @@ class Candidates:
             cheapest.setdefault((design.architecture, round(design.logloss / SAME_LOGLOSS)), design)
         kept = list(cheapest.values())
         networks = ArchitectureBatch.of([design.architecture for design in kept])
-        score, features = study.features(networks)
+        logloss = np.array([design.logloss for design in kept])
+        lossless = np.flatnonzero(are_lossless(PimConfig.concatenate([design.hardware for design in kept])))
+        known_of = {kept[row].architecture: logloss[row] for row in lossless.tolist()}
+        score, features = study.features(networks, [known_of.get(design.architecture, np.nan) for design in kept])
         plain = score if study.correction is None else study.correction.predict(score, features)[0]
-        chip_loss = np.array([design.logloss for design in kept]) - plain
+        chip_loss = logloss - plain
         log_energy = np.log([least_pj[design.key] for design in kept])
         return cls(kept, score, features, chip_loss, log_energy, training_time(study.space.network, networks), known)
 

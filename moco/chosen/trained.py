@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from joblib import Parallel, cpu_count, delayed
 
-from moco.costs.batch import loses_nothing
+from moco.costs.batch import are_lossless
 from moco.costs.lowering import pim_config
 from moco.data import ClickLog
 from moco.design import Design
@@ -23,7 +23,6 @@ from moco.supernet.ranks import n_started
 from moco.supernet.rows import rows_on
 from moco.training.from_scratch import FinalSettings, train_from_scratch
 from moco.training.shares import Shares, share_writer
-from pimmodel.numerics import required_adc_bits
 
 PROMISING = "promising"
 """Role of a design that was trained because of what its training would tell."""
@@ -126,8 +125,7 @@ def on_all_chips(study: CodesignStudy, results: Sequence[FromScratch]) -> list[F
     There a network computes the same numbers, but for the bits of tables beyond 8.
     """
     trials = study.study.trials()
-    configs = pim_config(study.space.hardware_values(trials.genomes))
-    is_lossless = loses_nothing(configs, required_adc_bits(configs) - configs.adc_bits)
+    is_lossless = are_lossless(pim_config(study.space.hardware_values(trials.genomes)))
     networks = [genome.tobytes() for genome in trials.genomes[:, : study.space.n_network_blocks]]
     keys_of: dict[bytes, list[str]] = {}
     for row in np.flatnonzero(is_lossless):

@@ -74,6 +74,11 @@ def design_costs(
     )
 
 
+def are_lossless(chips: PimConfig) -> NDArray[np.bool_]:
+    """(B,) chips that lose nothing; see `loses_nothing`."""
+    return loses_nothing(chips, required_adc_bits(chips) - chips.adc_bits)
+
+
 def loses_nothing(chips: PimConfig, adc_shortfall_bits: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(B,) chips on which networks score as in plain numbers, to .002: no sum is cut, 8 bits or more are kept."""
     is_precise = (np.asarray(chips.activation_bits) >= 8) & (np.asarray(chips.table_bits) >= 8)

@@ -43,6 +43,9 @@ MOST_DEVIATIONS = 2.0
 """Median absolute deviations, in those of a normal distribution, at which a truth counts as no further off: a network
 that hardly learned anything says little of the others."""
 
+LEAST_SLOPE = 1e-3
+"""Of predictions over scores, at which a score can be told from its prediction."""
+
 SIZE = FEATURES.index("log_macs")
 DOT_PRODUCTS = FEATURES.index("n_dot-product")
 COUNTS = tuple(place for place, name in enumerate(FEATURES) if name.startswith("n_"))
@@ -168,6 +171,13 @@ class Correction:
         mean = x @ np.array(self.coefficients) + self.intercept
         variance = np.einsum("ij,jk,ik->i", x, np.array(self.covariance), x) + self.noise_sd**2
         return mean, np.sqrt(variance)
+
+    def score_of(self, mean: ArrayLike, features: ArrayLike) -> Floats:
+        """(n,) scores whose predictions have these means; NaN where the score has hardly a say."""
+        nothing, one = (self.predict(np.full(len(np.asarray(mean)), score), features)[0] for score in (0.0, 1.0))
+        slope = one - nothing
+        has_say = np.abs(slope) > LEAST_SLOPE
+        return np.where(has_say, (np.asarray(mean, dtype=np.float64) - nothing) / np.where(has_say, slope, 1.0), np.nan)
 
     @property
     def is_better(self) -> bool:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from moco.costs.batch import design_costs, loses_nothing
 from moco.costs.lowering import pim_config
@@ -193,10 +193,21 @@ class CodesignStudy:
         )
         return replace(found, logloss=found.logloss + self._shift(networks))
 
-    def features(self, networks: ArchitectureBatch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(B,) supernet scores of B networks in plain numbers, and (B, K) features: what a correction reads."""
-        plain = self._oracle.score(networks).logloss
-        return plain, network_features(networks, self.space.network.n_dense, self.space.network.n_sparse)
+    def features(
+        self, networks: ArchitectureBatch, stored: ArrayLike | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(B,) supernet scores of B networks in plain numbers, and (B, K) features: what a correction reads.
+
+        Args:
+            networks: B of them.
+            stored: (B,) log losses that the study holds of them on chips that lose nothing, NaN where there is none:
+                so they need not be scored again.
+        """
+        features = network_features(networks, self.space.network.n_dense, self.space.network.n_sparse)
+        plain = np.full(len(networks), np.nan) if stored is None else np.array(stored, dtype=np.float64)
+        if self.correction is not None:
+            plain = self.correction.score_of(plain, features)
+        return self._scored(networks, plain), features
 
     def _shift(self, networks: ArchitectureBatch, plain: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """(B,) what the correction adds to log losses, on whatever chip: what a chip loses stays as it is scored.
@@ -207,12 +218,16 @@ class CodesignStudy:
         """
         if self.correction is None:
             return np.zeros(len(networks))
-        plain = np.full(len(networks), np.nan) if plain is None else plain
+        plain = self._scored(networks, np.full(len(networks), np.nan) if plain is None else plain)
+        features = network_features(networks, self.space.network.n_dense, self.space.network.n_sparse)
+        return self.correction.predict(plain, features)[0] - plain
+
+    def _scored(self, networks: ArchitectureBatch, plain: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(B,) supernet scores of B networks in plain numbers, of which (B,) some are known and others NaN."""
         unknown = np.flatnonzero(np.isnan(plain))
         if len(unknown):
             plain[unknown] = self._oracle.score(networks.take(unknown)).logloss
-        features = network_features(networks, self.space.network.n_dense, self.space.network.n_sparse)
-        return self.correction.predict(plain, features)[0] - plain
+        return plain
 
     def front(self) -> list[Design]:
         """Feasible designs that no other beats in log loss, energy and latency; lowest log loss first.

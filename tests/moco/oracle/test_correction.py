@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,16 @@ def test_errors_tell_where_orders_of_few_networks_do_not() -> None:
     assert correction.plain_tau == 1.0
     assert correction.is_better
     assert correction.held_out_rmse < 0.5 * correction.plain_rmse
+
+
+def test_a_score_can_be_told_from_its_prediction() -> None:
+    for correction in (Correction.known(0.3), Correction.fit(NOISE[:16], X[:16], NOISE[:16] - 0.1 * X[:16, 0])):
+        mean, _ = correction.predict(NOISE, X)
+        assert correction.score_of(mean, X) == pytest.approx(NOISE)
+        mean[:3] = np.nan  # unknown stays unknown
+        assert np.isnan(correction.score_of(mean, X)).nonzero()[0].tolist() == [0, 1, 2]
+    deaf = replace(Correction.known(0.3), coefficients=(0.0, 0.0))
+    assert np.isnan(deaf.score_of(NOISE, X)).all()
 
 
 def test_a_correction_is_kept_without_loss() -> None:

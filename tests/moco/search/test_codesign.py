@@ -176,6 +176,9 @@ def test_a_correction_moves_networks_and_leaves_what_chips_lose(
     assert np.abs(off[~is_plain]).max() < 1e-12
     assert np.abs(off[is_plain]).max() < 2e-3
     assert np.corrcoef(after[:, 0] - before[:, 0], -features[:, 0])[0, 1] > 0.9
+    for asked, values in ((plain, before), (study, after)):  # what is stored need not be scored again
+        told = asked.features(space.networks(genomes), np.where(is_plain, values[:, 0], np.nan))[0]
+        np.testing.assert_allclose(told, np.where(is_plain, before[:, 0], score), rtol=1e-9)
     study.optimize(6)
     designs = study.designs(study.study.trials())
     exact = study.exact(designs, n_rows=len(data.valid)).logloss
