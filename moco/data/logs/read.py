@@ -9,7 +9,7 @@ from pathlib import Path
 from moco.data.logs.formats import LOG_FORMATS, EncodingName
 from moco.data.logs.options import LogOptions, Progress
 from moco.data.logs.prepare import prepare_log
-from moco.data.logs.sample import LogSample
+from moco.data.logs.sample import LogSample, draw_sample
 from moco.data.logs.source import file_state
 from moco.data.logs.stored import StoredLog
 from moco.progress import Bar, progress_bar
@@ -59,7 +59,7 @@ def read_log(
     key = json.dumps([[file_state(file) for file in files], asdict(options)])
     folder = cache / f"{name}-log-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     log = prepared(name, files[0], folder, options).capped(None if is_authors else max_table_rows)
-    return log if n_rows is None else log.sample(n_rows, seed)
+    return log if n_rows is None else draw_sample(log, n_rows, seed)
 
 
 def read_stored(
@@ -71,7 +71,7 @@ def read_stored(
         DataError: the folder holds no stored log, or an option is out of range.
     """
     log = StoredLog.open(folder).capped(max_table_rows)
-    return log if n_rows is None else log.sample(n_rows, seed)
+    return log if n_rows is None else draw_sample(log, n_rows, seed)
 
 
 def prepared(name: str, path: Path, folder: Path, options: LogOptions) -> StoredLog:

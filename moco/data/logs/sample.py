@@ -42,7 +42,7 @@ class LogSample(CtrDataset):
         raise DataError(f"a sample is drawn again from its stored log; keep {self.log.folder} in place of {folder}")
 
 
-def draw_sample(log: StoredLog, n_rows: int | None, seed: int) -> LogSample:
+def draw_sample(log: StoredLog, n_rows: int | None = None, seed: int = 0) -> LogSample:
     """Rows drawn without replacement, each part in proportion, their order kept.
 
     Args:

@@ -19,7 +19,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -34,9 +34,6 @@ from moco.data.rows import DataError, Rows
 from moco.data.schema import typed_features
 from moco.data.split import PARTS
 from moco.data.stretches import label_means, label_means_text
-
-if TYPE_CHECKING:
-    from moco.data.logs.sample import LogSample
 
 FORMAT = "moco-log-1"
 MANIFEST = "manifest.json"
@@ -164,12 +161,6 @@ class StoredLog:
     def test(self) -> "LogPart":
         """Rows to touch once, at the end."""
         return self.part("test")
-
-    def sample(self, n_rows: int | None = None, seed: int = 0) -> "LogSample":
-        """Some rows in memory, for quick searches; see `moco.data.logs.sample`."""
-        from moco.data.logs.sample import draw_sample
-
-        return draw_sample(self, n_rows, seed)
 
     def gather(self, at: NDArray[np.int64]) -> Rows:
         """Rows by their number in the log, counted from 0, in the order asked for."""

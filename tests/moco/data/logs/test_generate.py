@@ -10,6 +10,7 @@ from moco.data.logs.options import EncodingName, LogOptions
 from moco.data.logs.parse import ParsedBlock, parse_block
 from moco.data.logs.prepare import prepare_log
 from moco.data.logs.profiles import read_profiles
+from moco.data.logs.sample import draw_sample
 from moco.data.rows import DataError
 
 N_ROWS = 20_000
@@ -107,7 +108,7 @@ def test_a_model_of_the_values_learns_the_label(generated: Generated, tmp_path: 
     from sklearn.metrics import roc_auc_score
 
     log = prepare_log("avazu", generated["avazu"], tmp_path / "log", LogOptions(min_count=20))
-    data = log.sample()
+    data = draw_sample(log)
     score = np.zeros(len(data.test))
     for f, rows in enumerate(data.cardinalities):
         shown = np.bincount(data.train.ids[:, f], minlength=rows) + 20.0

@@ -9,6 +9,7 @@ from moco.data.logs.formats import CRITEO
 from moco.data.logs.generate import generate_log
 from moco.data.logs.options import LogOptions
 from moco.data.logs.prepare import prepare_log
+from moco.data.logs.sample import draw_sample
 from moco.data.logs.stored import StoredLog
 from moco.data.rows import DataError
 
@@ -33,7 +34,7 @@ def frame_of(raw: Path) -> pl.DataFrame:
 
 
 def test_a_sample_is_a_data_set_of_rows_of_the_log(log: StoredLog) -> None:
-    sample = log.sample(600, seed=3)
+    sample = draw_sample(log, 600, seed=3)
     assert isinstance(sample, CtrDataset)
     assert sample.name == f"Criteo Kaggle, {log.encoding} encoding, 600 of 3,000 rows, seed 3"
     assert [len(sample.train), len(sample.valid), len(sample.test)] == [480, 60, 60]
@@ -52,24 +53,24 @@ def test_a_sample_is_a_data_set_of_rows_of_the_log(log: StoredLog) -> None:
 
 
 def test_the_whole_log(log: StoredLog) -> None:
-    whole = log.sample()
+    whole = draw_sample(log)
     assert whole.name == log.name
     assert len(whole.train) + len(whole.valid) + len(whole.test) == N_ROWS
     missing = [log.manifest["parts"][part]["missing"] for part in ("train", "valid", "test")]
     assert [list(counts) for counts in whole.n_missing] == [list(counts) for counts in zip(*missing, strict=True)]
-    assert log.sample(N_ROWS + 5).digest == whole.digest
+    assert draw_sample(log, N_ROWS + 5).digest == whole.digest
     if log.encoding == "vocabulary":
         assert whole.cardinalities == log.cardinalities
 
 
 def test_same_seed_same_sample(log: StoredLog) -> None:
-    digests = [log.sample(500, seed).digest for seed in (0, 0, 1)]
+    digests = [draw_sample(log, 500, seed).digest for seed in (0, 0, 1)]
     assert digests[0] == digests[1] != digests[2]
 
 
 def test_raw_rows_are_encoded_as_the_sample_is(raw: Path, log: StoredLog) -> None:
     for opened in (log, log.capped(60)):
-        sample = opened.sample(600)
+        sample = draw_sample(opened, 600)
         ids, dense = sample.encode(frame_of(raw))
         numbers = log.part("train").row_numbers
         at = {row.tobytes(): number for number, row in zip(numbers, dense[numbers], strict=True)}
@@ -79,7 +80,7 @@ def test_raw_rows_are_encoded_as_the_sample_is(raw: Path, log: StoredLog) -> Non
 
 
 def test_describe_and_vocabulary(log: StoredLog) -> None:
-    sample = log.sample(600)
+    sample = draw_sample(log, 600)
     assert f"{sum(sample.cardinalities):,} table rows in all" in sample.describe()
     value = sample.vocabularies[0][0]
     assert len(value) == 8 if log.encoding == "vocabulary" else value.startswith("row ")
@@ -87,9 +88,9 @@ def test_describe_and_vocabulary(log: StoredLog) -> None:
 
 def test_errors(log: StoredLog, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="n_rows must be a whole number of at least 30, got 5"):
-        log.sample(5)
+        draw_sample(log, 5)
     with pytest.raises(DataError, match=r"a sample is drawn again from its stored log; keep .*log in place of"):
-        log.sample(600).save(tmp_path / "saved")
+        draw_sample(log, 600).save(tmp_path / "saved")
     assert not list(tmp_path.iterdir())
 
 
