@@ -125,11 +125,13 @@ def run(
     Reads the data set. Writes supernet.safetensors, study.db, front.csv, front.json, report.html and pictures into the
     folder. Run again, it goes on where it stopped; a larger --trials goes on searching.
     """
+    from moco.runs.run import Run
     from moco.runs.settings import RunSettings, SearchSettings
     from moco.runs.stages import run as run_all
 
+    folder = _folder(out, dataset)
     study = run_all(
-        _folder(out, dataset),
+        folder,
         RunSettings(
             dataset=dataset,
             path=_absolute(path),
@@ -154,7 +156,7 @@ def run(
         n_checked=check,
         hours=hours,
     )
-    _print_front(study, 20)
+    _print_front(Run.reopen(folder), study, 20)
 
 
 @app.command()
@@ -238,7 +240,7 @@ def search(
         )
     )
     this.search(study, this.recipe.n_trials if trials is None else trials)
-    _print_front(study, 20)
+    _print_front(this, study, 20)
     _print_fidelity(this)
 
 
@@ -262,7 +264,7 @@ def front(
     this = Run.reopen(folder)
     study = this.stored_study()
     if design is None:
-        _print_front(study, rows or None)
+        _print_front(this, study, rows or None)
         _print_fidelity(this)
         return
     found = this.finals.find(study, design)
@@ -357,12 +359,14 @@ def _processes() -> Iterator[Ranks]:
         yield ranks
 
 
-def _print_front(study: CodesignStudy, n_rows: int | None) -> None:
-    from moco.report import front_table
+def _print_front(this: Run, study: CodesignStudy, n_rows: int | None) -> None:
+    from moco.report import front_table, trained_table
     from moco.runs.run import require_front
 
     require_front(study)
     typer.echo(front_table(study.front(), n_rows=n_rows))
+    if trained := this.finals.trained_front(study):
+        typer.echo("\n" + trained_table(trained, this.finals.results(study)))
 
 
 def _print_fidelity(this: Run) -> None:

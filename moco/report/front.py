@@ -28,6 +28,8 @@ SUPERNET_SCORES = ("logloss", "auc")
 TRAINED_FIGURES = ("valid_logloss", "valid_auc", "test_logloss", "test_auc")
 _DECIMALS = {"logloss": 5, "auc": 4}
 _GAP = "  "
+KEY_DIGITS = 8
+"""Of a key, for people."""
 
 
 def figure_text(name: str, value: float) -> str:
@@ -64,6 +66,32 @@ def front_table(designs: Sequence[Design], n_rows: int | None = None) -> str:
     if len(shown) < len(designs):
         lines.append(f"{len(shown)} of {len(designs)} designs, evenly spread")
     return "\n".join(lines)
+
+
+def trained_table(designs: Sequence[Design], from_scratch: Sequence[FromScratch]) -> str:
+    """Trained designs as text of fixed width: what they reached from scratch, means over seeds, and what they cost.
+
+    Args:
+        designs: In the order to show, each of them trained.
+        from_scratch: What they reached.
+    """
+    costs = [name for name in FIGURES if name not in (*SUPERNET_SCORES, "generation")]
+    rows = [["key", "seeds", *TRAINED_FIGURES, *costs], *trained_rows(designs, from_scratch, costs)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(["trained from scratch", *(_GAP.join(map(str.rjust, row, widths)) for row in rows)])
+
+
+def trained_rows(
+    designs: Sequence[Design], from_scratch: Sequence[FromScratch], costs: Sequence[str]
+) -> list[list[str]]:
+    """Of each design the beginning of its key, its number of seeds, TRAINED_FIGURES and some of FIGURES."""
+    rows = []
+    for design in designs:
+        trained, n_seeds = trained_means(design.key, from_scratch), sum(run.key == design.key for run in from_scratch)
+        figures = [figure_text(name, trained[name]) for name in TRAINED_FIGURES]
+        figures += [figure_text(name, getattr(design, name)) for name in costs]
+        rows.append([design.key[:KEY_DIGITS], str(n_seeds), *figures])
+    return rows
 
 
 def front_csv(designs: Sequence[Design], roles: Mapping[str, str], from_scratch: Sequence[FromScratch]) -> str:

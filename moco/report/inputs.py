@@ -27,6 +27,8 @@ class ReportInputs:
         supernet: What scored the designs.
         chosen: Designs to look at closely, each with why it was chosen; the reasons differ.
         from_scratch: Results of training some of them from scratch, one for each seed.
+        trained_front: Trained designs that no other beats in log loss from scratch, energy and latency, where some were
+            trained for what they promise.
         validation: How the supernet ranks, where that was measured.
         retrained: Designs trained to the end, one entry for each seed.
         comparison: Section that `moco.report.comparison` makes of a comparison; empty without one.
@@ -41,6 +43,7 @@ class ReportInputs:
     supernet: TrainedSupernet
     chosen: Sequence[tuple[str, Design]] = ()
     from_scratch: Sequence[FromScratch] = ()
+    trained_front: Sequence[Design] = ()
     validation: Validation | None = None
     retrained: Sequence[Retrained] = ()
     comparison: str = ""

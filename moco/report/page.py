@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from moco.design import FIGURES, Design
 from moco.report import markup
 from moco.report.chips import hardware_section
-from moco.report.front import SUPERNET_SCORES, TRAINED_FIGURES, figure_text, trained_means
+from moco.report.front import KEY_DIGITS, SUPERNET_SCORES, TRAINED_FIGURES, figure_text, trained_means, trained_rows
 from moco.report.graph import picture_name
 from moco.report.inputs import ReportInputs
 from moco.report.plots import letter
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from studies import Trials
 
 _COSTS = tuple(name for name in FIGURES if name in COST_LABELS)
-_KEY_DIGITS = 8
 
 
 def page_html(inputs: ReportInputs, front: Sequence[Design], trials: Trials, pictures: Mapping[str, bytes]) -> str:
@@ -188,7 +187,7 @@ def _chosen(inputs: ReportInputs, pictures: Mapping[str, bytes]) -> str:
     ]
     name_of = {design.key: f"{letter(position)} · {role}" for position, (role, design) in enumerate(inputs.chosen)}
     runs = [
-        [name_of[run.key], run.key[:_KEY_DIGITS], str(run.seed), f"{run.n_epochs:.3g}"]
+        [name_of[run.key], run.key[:KEY_DIGITS], str(run.seed), f"{run.n_epochs:.3g}"]
         + [figure_text(name, getattr(run, name)) for name in TRAINED_FIGURES]
         for key in name_of
         for run in inputs.from_scratch
@@ -199,6 +198,21 @@ def _chosen(inputs: ReportInputs, pictures: Mapping[str, bytes]) -> str:
         parts += [
             markup.element("h3", "Each training from scratch"),
             markup.table(["design", "key", "seed", "epochs", *names], runs, css="key"),
+        ]
+    if inputs.trained_front:
+        parts += [
+            markup.element("h3", "The front of all that was trained"),
+            markup.element(
+                "p",
+                f"{len(inputs.trained_front)} designs that no other trained one beats in valid log loss, energy and "
+                "latency, the most accurate first. What a network reached holds for all chips that lose nothing.",
+            ),
+            markup.table(
+                ["key", "seeds", *["log loss", "AUC"] * 2, *(COST_LABELS[name] for name in costs)],
+                trained_rows(inputs.trained_front, inputs.from_scratch, costs),
+                groups=[("", 2), ("valid", 2), ("test", 2), ("hardware model, and size", len(costs))],
+                css="key",
+            ),
         ]
     parts += [
         markup.element("h3", "Where the energy goes"),
@@ -241,7 +255,7 @@ def _whole_front(inputs: ReportInputs, front: Sequence[Design]) -> str:
         trained = trained_means(design.key, inputs.from_scratch)
         rows.append(
             [
-                mark_of.get(design.key, "") + design.key[:_KEY_DIGITS],
+                mark_of.get(design.key, "") + design.key[:KEY_DIGITS],
                 *(figure_text(name, getattr(design, name)) for name in SUPERNET_SCORES),
                 *(figure_text(name, trained[name]) if trained else "–" for name in ("valid_logloss", "valid_auc")),
                 *(figure_text(name, getattr(design, name)) for name in _COSTS),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -55,6 +55,7 @@ class FrontPoints:
         front: (K, 3) designs on the front, K at least 1.
         chosen: (C, 3) chosen designs.
         trained_logloss: (C,) log loss on valid rows after training from scratch; NaN where it was not trained.
+        trained_front: (T, 3) the front of all trained designs, with the log loss from scratch; T may be 0.
     """
 
     evaluated: NDArray[np.float64]
@@ -62,6 +63,7 @@ class FrontPoints:
     front: NDArray[np.float64]
     chosen: NDArray[np.float64]
     trained_logloss: NDArray[np.float64]
+    trained_front: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
 
 
 def letter(position: int) -> str:
@@ -77,7 +79,7 @@ def front_pairs(points: FrontPoints) -> Figure:
     for axes, (across, up) in zip(panels, PAIRS, strict=True):
         _pair(axes, points, across, up)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=10, markerscale=1.5)
+    figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize=10, markerscale=1.5)
     return figure
 
 
@@ -143,6 +145,17 @@ def _label_shifts(across: NDArray[np.float64]) -> list[tuple[int, int]]:
 
 def _trained(axes: Axes, points: FrontPoints, across: int) -> None:
     """What training from scratch gave, joined to the supernet's score."""
+    if len(points.trained_front):
+        axes.scatter(
+            points.trained_front[:, across],
+            points.trained_front[:, LOGLOSS],
+            s=16,
+            marker="D",
+            color=GREEN,
+            linewidths=0,
+            zorder=3,
+            label="front of what was trained from scratch",
+        )
     is_trained = np.isfinite(points.trained_logloss)
     if not is_trained.any():
         return
@@ -164,7 +177,8 @@ def _trained(axes: Axes, points: FrontPoints, across: int) -> None:
 def _limit_logloss(axes: Axes, points: FrontPoints) -> None:
     """Ends the axis a little above most of the front, and says how many designs lie beyond."""
     front, loglosses = points.front[:, LOGLOSS], points.evaluated[:, LOGLOSS]
-    marked = [*points.chosen[:, LOGLOSS], *points.trained_logloss[np.isfinite(points.trained_logloss)]]
+    trained = points.trained_logloss[np.isfinite(points.trained_logloss)]
+    marked = [*points.chosen[:, LOGLOSS], *trained, *points.trained_front[:, LOGLOSS]]
     low = min(loglosses.min(), front.min(), *marked)
     shown = max(float(np.quantile(front, _SHOWN_OF_FRONT, method="higher")), *marked)
     high = max(shown, min(float(loglosses.max()), low + _HEADROOM * (shown - low)))

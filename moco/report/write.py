@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,12 @@ def _front_points(inputs: ReportInputs, front: Sequence[Design], trials: Trials)
         front=_objectives(front),
         chosen=_objectives(chosen),
         trained_logloss=np.array(trained, dtype=np.float64),
+        trained_front=_objectives(
+            [
+                replace(design, logloss=trained_means(design.key, inputs.from_scratch)["valid_logloss"])
+                for design in inputs.trained_front
+            ]
+        ),
     )
 
 

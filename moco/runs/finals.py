@@ -154,14 +154,21 @@ class Finals:
 
     def chosen(self, study: CodesignStudy) -> list[tuple[str, Design]]:
         """The designs to look at, with the reason; where promising ones were trained from scratch, judged by that."""
+        front = self.trained_front(study)
+        return chosen_designs(front, valid_logloss(self.results(study))) if front else chosen_designs(study.front())
+
+    def trained_front(self, study: CodesignStudy) -> list[Design]:
+        """Trained designs that no other beats in log loss from scratch, energy and latency, the most accurate first.
+
+        None where designs were trained for their scores alone.
+        """
         results = self.results(study)
         if not any(result.role == PROMISING for result in results):
-            return chosen_designs(study.front())
+            return []
         trained = valid_logloss(results)
-        designs = _designs_of(study, trained)
+        designs = sorted(_designs_of(study, trained), key=lambda design: (trained[design.key], design.energy_pj))
         costs = np.array([[trained[design.key], design.energy_pj, design.latency_ns] for design in designs])
-        kept = [design for design, is_kept in zip(designs, is_non_dominated(costs), strict=True) if is_kept]
-        return chosen_designs(kept, trained)
+        return [design for design, is_on in zip(designs, is_non_dominated(costs), strict=True) if is_on]
 
     def designs(self, study: CodesignStudy) -> list[Design]:
         """The front, then what was trained from scratch beside it."""

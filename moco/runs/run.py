@@ -270,6 +270,7 @@ class Run:
                 study=study,
                 chosen=chosen,
                 from_scratch=results,
+                trained_front=self.finals.trained_front(study),
                 retrained=retrained,
                 comparison=comparison,
                 supernet=supernet,

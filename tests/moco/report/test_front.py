@@ -9,7 +9,7 @@ import json
 import pytest
 
 from moco.design import FIGURES, read_design
-from moco.report import ReportInputs, front_csv, front_json, front_table
+from moco.report import ReportInputs, front_csv, front_json, front_table, trained_table
 from moco.report.front import figure_text
 
 
@@ -53,6 +53,20 @@ def test_a_shorter_table_keeps_both_ends(inputs: ReportInputs) -> None:
 
 def test_a_table_of_nothing_is_its_headings() -> None:
     assert len(front_table([]).splitlines()) == 2
+
+
+def test_what_was_trained_has_its_own_table(inputs: ReportInputs) -> None:
+    designs = [design for _, design in inputs.chosen[:2]]
+    title, headings, *rows = trained_table(designs, inputs.from_scratch).splitlines()
+    assert title == "trained from scratch"
+    assert len({len(row) for row in (headings, *rows)}) == 1
+    (first, second) = (dict(zip(headings.split(), row.split(), strict=True)) for row in rows)
+    assert first["key"] == designs[0].key[:8]
+    assert [first["seeds"], second["seeds"]] == ["2", "1"]
+    assert [first["valid_logloss"], second["valid_logloss"]] == ["0.55000", "0.50000"]
+    assert first["test_auc"] == "0.6500"
+    assert second["energy_pj"] == figure_text("energy_pj", designs[1].energy_pj)
+    assert "logloss" not in headings.split()
 
 
 def test_no_rows_are_refused(inputs: ReportInputs) -> None:

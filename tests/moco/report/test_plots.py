@@ -94,6 +94,17 @@ def test_trained_designs_stand_beside_their_score() -> None:
     assert low < 0.38 < high
 
 
+def test_the_front_of_what_was_trained_is_shown_whole() -> None:
+    trained = np.array([[0.3, 1e5, 300.0], [0.7, 2e3, 90.0]])
+    axes = front_pairs(replace(POINTS, trained_front=trained)).axes
+    label = "front of what was trained from scratch"
+    (dots,) = (dots for dots in axes[1].collections if dots.get_label() == label)
+    assert np.array_equal(dots.get_offsets(), trained[:, [2, 0]])
+    low, high = axes[1].get_ylim()
+    assert low < 0.3 < 0.7 < high
+    assert all(dots.get_label() != label for dots in front_pairs(POINTS).axes[0].collections)
+
+
 def test_designs_far_above_the_front_are_counted() -> None:
     far = np.concatenate([np.repeat(POINTS.evaluated[:3], 30, axis=0), [[9.0, 1e3, 100.0]]])
     points = FrontPoints(

@@ -121,6 +121,16 @@ def test_the_page_says_what_it_does_not_know(page: Page, sentence: str) -> None:
     assert sentence in page.text
 
 
+def test_the_front_of_what_was_trained_stands_on_the_page(page: Page, inputs: ReportInputs, tmp_path: Path) -> None:
+    heading = "The front of all that was trained"
+    assert heading not in page.text
+    designs = [design for _, design in inputs.chosen[:2]]
+    file = write_report(replace(inputs, trained_front=designs), tmp_path)
+    text = Page(file.read_text(encoding="utf-8")).text
+    assert heading in text
+    assert "2 designs that no other trained one beats" in text
+
+
 def test_from_scratch_figures_are_means_over_seeds(page: Page) -> None:
     assert "0.55000" in page.text  # seeds 0 and 1: 0.5 and 0.6
 

@@ -26,6 +26,7 @@ from moco.search.best_chip import GOALS, with_best_chip
 from moco.search.codesign import codesign_space, create_study
 from moco.training.from_scratch import train_from_scratch
 from tests.moco.chips import is_lossless, product
+from tests.moco.command_line import call
 
 ARGUMENTS = (
     *("run", "synthetic", "--set", "n_rows=3000", "--set", "n_fields=4", "--set", "max_cardinality=20"),
@@ -191,6 +192,15 @@ def test_a_budget_of_time_trains_promising_designs_and_judges_by_them(tmp_path: 
             assert product(best, figures) in [pytest.approx(product(one, figures)) for one in alike]
     assert {design.key for _, design in chosen} <= trained.keys()
     assert this.finals.find(study, "most accurate") == most_accurate
+    front = this.finals.trained_front(study)
+    assert trained[front[0].key] == min(trained.values())
+    assert not any(
+        trained[one.key] < trained[other.key] and one.energy_pj < other.energy_pj and one.latency_ns < other.latency_ns
+        for one in front
+        for other in front
+    )
+    shown = call("front", this.folder).stdout
+    assert shown.index("supernet score") < shown.index("trained from scratch") < shown.index(front[0].key[:8])
     assert trained.keys() <= {design.key for design in this.finals.designs(study)}
     n_trained = len(this.finals.from_scratch)
     run(tmp_path / "run", settings, SearchSettings(population_size=20), hours=budget_s / 3600)
