@@ -254,7 +254,10 @@ def front(
     ] = None,
     chip: Chip = None,
 ) -> None:
-    """Prints the front of a run, lowest log loss first. Reads the folder of 'moco run' or 'moco search'."""
+    """Prints the front of a run, lowest score first, then that of what was trained for its promise.
+
+    Reads the folder of 'moco run' or 'moco search'.
+    """
     from moco.runs.run import Run
     from moco.search.best_chip import with_best_chip
 
