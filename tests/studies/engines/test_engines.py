@@ -59,6 +59,7 @@ def test_designs_of_ones_own_join_a_search(
     own = problem.space.canonical(problem.space.sample(np.random.default_rng(1), 3))
     unbroken.add(problem.evaluate, np.concatenate([unbroken.trials().genomes[:2], own, own]))
     unbroken.add(problem.evaluate, own)  # nothing is left to evaluate
+    unbroken.add(problem.evaluate, own[:0])
     trials = unbroken.trials()
     np.testing.assert_array_equal(trials.genomes[trials.generation == 1], own)
     run(unbroken, problem.evaluate, sizes[1])
