@@ -123,7 +123,8 @@ def run(
     """The whole way: data, supernet, search, front, report, in one folder.
 
     Reads the data set. Writes supernet.safetensors, study.db, front.csv, front.json, report.html and pictures into the
-    folder. Run again, it goes on where it stopped; a larger --trials goes on searching.
+    folder; with --hours, trained_front.csv and trained_front.json too. Run again, it goes on where it stopped; a larger
+    --trials goes on searching.
     """
     from moco.runs.run import Run
     from moco.runs.settings import RunSettings, SearchSettings

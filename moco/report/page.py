@@ -205,7 +205,8 @@ def _chosen(inputs: ReportInputs, pictures: Mapping[str, bytes]) -> str:
             markup.element(
                 "p",
                 f"{len(inputs.trained_front)} designs that no other trained one beats in valid log loss, energy and "
-                "latency, the most accurate first. What a network reached holds for all chips that lose nothing.",
+                "latency, the most accurate first; trained_front.csv and trained_front.json hold them. What a network "
+                "reached holds for all chips that lose nothing.",
             ),
             markup.table(
                 ["key", "seeds", *["log loss", "AUC"] * 2, *(COST_LABELS[name] for name in costs)],

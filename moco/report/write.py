@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 def write_report(inputs: ReportInputs, folder: Path) -> Path:
     """Writes report.html, front.csv, front.json and the pictures; each file appears whole, the page last.
 
+    With a trained front, trained_front.csv and trained_front.json hold it.
+
     Pictures: front_pairs.png, front_3d.png, hypervolume.png, energy_breakdown.png, supernet.png and network_<role>.png
     for each chosen design; of retrained designs learning_curves.png, reliability.png and contributions.png. Those that
     there is nothing to show in are left out.
@@ -44,8 +46,10 @@ def write_report(inputs: ReportInputs, folder: Path) -> Path:
     page = page_html(inputs, front, trials, pictures)
     for name, content in pictures.items():
         write_whole(folder / name, content)
-    write_text_whole(folder / "front.csv", front_csv(front, roles, inputs.from_scratch))
-    write_text_whole(folder / "front.json", front_json(front, roles, inputs.from_scratch))
+    for name, designs in (("front", front), ("trained_front", inputs.trained_front)):
+        if designs or name == "front":
+            write_text_whole(folder / f"{name}.csv", front_csv(designs, roles, inputs.from_scratch))
+            write_text_whole(folder / f"{name}.json", front_json(designs, roles, inputs.from_scratch))
     write_text_whole(folder / "report.html", page)
     return folder / "report.html"
 

@@ -129,6 +129,8 @@ def test_the_front_of_what_was_trained_stands_on_the_page(page: Page, inputs: Re
     text = Page(file.read_text(encoding="utf-8")).text
     assert heading in text
     assert "2 designs that no other trained one beats" in text
+    for name in ("trained_front.csv", "trained_front.json"):
+        assert all(design.key in (tmp_path / name).read_text() for design in designs)
 
 
 def test_from_scratch_figures_are_means_over_seeds(page: Page) -> None:
