@@ -4,7 +4,7 @@ from moco.data.logs.formats import LOG_FORMATS, LogFormat
 from moco.data.logs.generate import generate_log
 from moco.data.logs.options import LogOptions, Progress
 from moco.data.logs.prepare import prepare_log
-from moco.data.logs.sample import LogSample
+from moco.data.logs.sample import LogSample, draw_sample
 from moco.data.logs.stored import LogPart, StoredLog
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "LogSample",
     "Progress",
     "StoredLog",
+    "draw_sample",
     "generate_log",
     "prepare_log",
 ]

@@ -13,27 +13,9 @@ from moco.design import Design
 from moco.search.best_chip import best_genomes
 from moco.search.codesign import CodesignStudy
 from moco.settings import FinalSettings
-from pimmodel import ISAAC, PimConfig
-from spaces import from_compact
+from pimmodel import PimConfig
 from tests.moco.chips import is_lossless
-
-FIRST = Design(
-    key="0",
-    architecture=from_compact("FC16|EFC4|00|0|0|0,0"),
-    hardware=ISAAC,
-    n_dense=0,
-    cardinalities=(3,),
-    logloss=0.50,
-    auc=0.8,
-    energy_pj=1000.0,
-    latency_ns=1000.0,
-    area_mm2=1.0,
-    power_mw=1.0,
-    period_ns=1.0,
-    macs=1,
-    n_parameters=1,
-    generation=0,
-)
+from tests.moco.chosen.first_design import FIRST
 
 
 def test_results_that_are_not(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import moco
 from moco.data import ClickLog, CtrDataset, DataError, StoredLog, TableSchema
 from moco.data.encode import NumericKind
-from moco.data.logs import LOG_FORMATS, LogOptions, generate_log, prepare_log
+from moco.data.logs import LOG_FORMATS, LogOptions, draw_sample, generate_log, prepare_log
 from moco.export import standalone
 from moco.export.manifest import ExportError
 from moco.export.preprocess import Preprocessing
@@ -124,7 +124,7 @@ def test_public_logs(tmp_path: Path, name: str, options: LogOptions, limit: int 
     labels = read.labels(frame.head(N_ROWS), "rows")
     assert labels is not None
     np.testing.assert_array_equal(labels, log.gather(np.arange(N_ROWS)).labels)
-    encodes_as(log.sample(500, seed=1), frame)
+    encodes_as(draw_sample(log, 500, seed=1), frame)
 
 
 def test_labels_are_checked(synthetic: CtrDataset) -> None:
