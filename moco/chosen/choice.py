@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from moco.costs.batch import are_lossless
 from moco.design import Design
 from moco.search.best_chip import best_chips
 from moco.search.codesign import CodesignStudy
@@ -87,11 +88,14 @@ def most_accurate_under(
     """
     allowed = [one for one in designs if all(getattr(one, name) <= limit for name, limit in limits.items())]
     trained = [one for one in designs if one.key in logloss]
+    moved: set[Architecture] = set()
     for one in sorted(trained, key=partial(_by_loss_then_costs, logloss)):
         if one in allowed:
             return one
-        if found := best_chips(study, [one], ["balance"], limits):
-            return found[one.key]["balance"]
+        if one.architecture not in moved and are_lossless(one.hardware).all():
+            moved.add(one.architecture)
+            if found := best_chips(study, [one], ["balance"], limits):
+                return found[one.key]["balance"]
     if not allowed:
         told = " and ".join(f"{limit:,.6g} {UNITS[name]}" for name, limit in limits.items())
         least = " and ".join(
