@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from moco.chosen.trained import FromScratch, valid_logloss
+from moco.chosen.trained import FromScratch, front_of_trained, valid_logloss
 from moco.design import Design
-from studies import is_non_dominated
 
 N_SEEDS = 3
 """Trainings after which a design is taken as it is."""
@@ -31,11 +28,7 @@ def least_sure(
         n: How many.
     """
     mean, n_seeds = valid_logloss(results), Counter(result.key for result in results)
-    trained = sorted((design for design in designs if design.key in mean), key=lambda design: mean[design.key])
-    if not trained:
-        return [], 0
-    points = np.array([[mean[design.key], least_pj[design.key]] for design in trained])
-    front = [design for design, is_on in zip(trained, is_non_dominated(points), strict=True) if is_on]
+    front = front_of_trained(designs, mean, lambda design: (least_pj[design.key],))
     unsure = [design for design in front if n_seeds[design.key] < N_SEEDS]
     if not unsure:
         return [], 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from moco.supernet.ranks import n_started
 from moco.supernet.rows import rows_on
 from moco.training.from_scratch import FinalSettings, train_from_scratch
 from moco.training.shares import Shares, share_writer
+from studies import is_non_dominated
 
 PROMISING = "promising"
 """Role of a design that was trained because of what its training would tell."""
@@ -117,6 +118,24 @@ def valid_logloss(results: Sequence[FromScratch]) -> dict[str, float]:
     for result in results:
         losses.setdefault(result.key, []).append(result.valid_logloss)
     return {key: float(np.mean(values)) for key, values in losses.items()}
+
+
+def front_of_trained(
+    designs: Iterable[Design], logloss: Mapping[str, float], costs: Callable[[Design], tuple[float, ...]]
+) -> list[Design]:
+    """Trained designs that no other beats in log loss from scratch and costs, the most accurate first.
+
+    Args:
+        designs: To choose from.
+        logloss: Of those that were trained, by key.
+        costs: What counts beside log loss; the same number of figures for each.
+    """
+    trained = [design for design in designs if design.key in logloss]
+    if not trained:
+        return []
+    points = np.array([[logloss[design.key], *costs(design)] for design in trained])
+    is_on = is_non_dominated(points)
+    return [trained[row] for row in np.lexsort(points.T[::-1]) if is_on[row]]
 
 
 def on_all_chips(study: CodesignStudy, results: Sequence[FromScratch]) -> list[FromScratch]:

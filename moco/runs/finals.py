@@ -19,6 +19,7 @@ from moco.chosen.retrained import Retrained, retrain
 from moco.chosen.trained import (
     PROMISING,
     FromScratch,
+    front_of_trained,
     n_trained_at_once,
     on_all_chips,
     read_from_scratch,
@@ -38,7 +39,6 @@ from moco.training.from_scratch import train_from_scratch
 from moco.training.pace import Pace, training_time
 from moco.training.tuned import tuned_settings
 from spaces import ArchitectureBatch
-from studies import is_non_dominated
 
 if TYPE_CHECKING:
     from moco.runs.run import Run
@@ -115,9 +115,7 @@ class Finals:
     def _add_best_chips(self, study: CodesignStudy, least_pj: Mapping[str, float]) -> None:
         """Adds the networks of the trained front on their best chips to the study."""
         trained = valid_logloss(self.from_scratch)
-        designs = _designs_of(study, trained)
-        points = np.array([[trained[design.key], least_pj[design.key]] for design in designs])
-        front = [design for design, is_on in zip(designs, is_non_dominated(points), strict=True) if is_on]
+        front = front_of_trained(_designs_of(study, trained), trained, lambda design: (least_pj[design.key],))
         study.add(best_genomes(study, front)[1])
 
     def _confirm(
@@ -166,9 +164,8 @@ class Finals:
         if not any(result.role == PROMISING for result in results):
             return []
         trained = valid_logloss(results)
-        designs = sorted(_designs_of(study, trained), key=lambda design: (trained[design.key], design.energy_pj))
-        costs = np.array([[trained[design.key], design.energy_pj, design.latency_ns] for design in designs])
-        return [design for design, is_on in zip(designs, is_non_dominated(costs), strict=True) if is_on]
+        designs = _designs_of(study, trained)
+        return front_of_trained(designs, trained, lambda design: (design.energy_pj, design.latency_ns))
 
     def designs(self, study: CodesignStudy) -> list[Design]:
         """The front, then what was trained from scratch beside it."""

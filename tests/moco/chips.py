@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
-from moco.costs.batch import loses_nothing
+from moco.costs.batch import are_lossless
 from moco.design import Design
-from pimmodel.numerics import required_adc_bits
 
 
 def is_lossless(design: Design) -> bool:
     """Whether its chip loses nothing."""
-    shortfall = required_adc_bits(design.hardware) - np.asarray(design.hardware.adc_bits)
-    return bool(loses_nothing(design.hardware, shortfall).all())
+    return bool(are_lossless(design.hardware).all())
 
 
 def product(design: Design, figures: Sequence[str]) -> float:
