@@ -34,6 +34,10 @@ class Costs:
     adc_shortfall_bits: NDArray[np.int64]
 
 
+LEAST_BITS = 8
+"""Of activations and tables that cost no accuracy. Fewer cost networks that have learned all they can more than scores
+of a supernet say (BENCHMARKS.md)."""
+
 _DESIGNS_AT_ONCE = 2048
 """Bounds the memory that lowered networks take."""
 
@@ -80,6 +84,6 @@ def are_lossless(chips: PimConfig) -> NDArray[np.bool_]:
 
 
 def loses_nothing(chips: PimConfig, adc_shortfall_bits: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(B,) chips on which networks score as in plain numbers, to .002: no sum is cut, 8 bits or more are kept."""
-    is_precise = (np.asarray(chips.activation_bits) >= 8) & (np.asarray(chips.table_bits) >= 8)
+    """(B,) chips on which networks score as in plain numbers, to .002: no sum is cut, LEAST_BITS or more are kept."""
+    is_precise = (np.asarray(chips.activation_bits) >= LEAST_BITS) & (np.asarray(chips.table_bits) >= LEAST_BITS)
     return np.asarray((adc_shortfall_bits <= 0) & is_precise)

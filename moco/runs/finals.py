@@ -31,7 +31,7 @@ from moco.design import Design
 from moco.progress import Bar, console, progress_bar
 from moco.runs.budget import Budget
 from moco.runs.seconds import timed
-from moco.search.best_chip import best_genomes, least_energies_pj
+from moco.search.best_chip import allowed_costs, best_genomes, least_energy
 from moco.search.codesign import CodesignStudy
 from moco.settings import FinalSettings
 from moco.supernet.metrics import Score
@@ -39,6 +39,7 @@ from moco.training.from_scratch import train_from_scratch
 from moco.training.pace import Pace, training_time
 from moco.training.tuned import tuned_settings
 from spaces import ArchitectureBatch
+from studies import Trials
 
 if TYPE_CHECKING:
     from moco.runs.run import Run
@@ -71,14 +72,12 @@ class Finals:
 
         A share of the time goes to training the best ones with further seeds: the design of lowest log loss among many
         is the luckiest as well. Where no time is left, those that stand out on the front are trained all the same. What
-        counts is the energy that a network needs, on whatever chip; in the end the best ones get their best chips.
+        counts is the energy that a network needs, on whatever chip loses nothing: what it loses on others, trained to
+        the end, scores do not tell. In the end the best ones get their best chips.
         """
-        trials = study.study.trials()
-        trials = trials.select(trials.is_feasible)
-        designs = study.designs(trials)
+        designs, least_pj = self._on_good_chips(study)
         if not designs:
             return
-        least_pj = dict(zip(trials.keys, least_energies_pj(study, trials.genomes).tolist(), strict=True))
         reference = study.study.objectives[0].reference or max(design.logloss for design in designs)
         at_first_s = max(budget.left_s, 1.0)
         with self._bar("s") as bar:
@@ -100,6 +99,26 @@ class Finals:
             if not self.from_scratch:
                 self._train([(PROMISING, design) for _, design in self.chosen(study)], None)
             self._add_best_chips(study, least_pj)
+
+    def _on_good_chips(self, study: CodesignStudy) -> tuple[list[Design], dict[str, float]]:
+        """Feasible designs, those on lossy chips only where no other chip is allowed, and what energy each needs in pJ.
+
+        Networks that the search looked at on lossy chips alone join the study on others.
+        """
+        n_network = study.space.n_network_blocks
+        trials = _feasible(study)
+        better, _, has_good = least_energy(study, trials.genomes)
+        is_good = allowed_costs(study, trials.genomes, study.calibration)[0]
+        networks = [network.tobytes() for network in trials.genomes[:, :n_network]]
+        good_ones = {networks[row] for row in np.flatnonzero(is_good)}
+        missing = {networks[row]: row for row in np.flatnonzero(has_good) if networks[row] not in good_ones}
+        if missing:
+            study.add(better[list(missing.values())])
+            trials = _feasible(study)
+        _, energies_pj, has_good = least_energy(study, trials.genomes)
+        is_good = allowed_costs(study, trials.genomes, study.calibration)[0]
+        trials, energies_pj = trials.select(is_good | ~has_good), energies_pj[is_good | ~has_good]
+        return study.designs(trials), dict(zip(trials.keys, energies_pj.tolist(), strict=True))
 
     @contextmanager
     def _bar(self, unit: str) -> Iterator[Bar]:
@@ -262,6 +281,11 @@ class Finals:
             )
         console.print(f"[bold]recipe[/bold]    {found.summary()}", soft_wrap=True)
         return settings
+
+
+def _feasible(study: CodesignStudy) -> Trials:
+    trials = study.study.trials()
+    return trials.select(trials.is_feasible)
 
 
 def _designs_of(study: CodesignStudy, keys: Iterable[str]) -> list[Design]:

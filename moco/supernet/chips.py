@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from moco.costs.lowering import pim_config
-from moco.supernet.crossbars import ModelledChip, sampled, sampled_operands, weight_integers, weight_steps
+from moco.supernet.crossbars import HEAD, ModelledChip, evened, sampled, sampled_operands, weight_integers, weight_steps
 from moco.supernet.embedding import Embedding
 from moco.supernet.numerics import FLOAT, FLOAT_BITS, Arithmetic, Linear, product, straight
-from moco.supernet.ranges import Range, stored_in_cells
+from moco.supernet.ranges import Range, magnitudes, stored_in_cells
 from pimmodel import PimConfig
 from spaces.space import Space
 
@@ -67,6 +67,8 @@ class TrainedChip(ModelledChip):
         weight, bias = layer
         if weight.shape[1] == 0:
             return product(x, weight, bias)
+        if name == HEAD:
+            x, (weight, bias) = evened(x, layer, bits, magnitudes(x))
         if name not in self._remembered:
             self._remembered[name] = self._found(x, weight, bits)
         known = self._remembered[name]

@@ -4,6 +4,11 @@ A chip is calibrated on a sample of rows, layer by layer in the order of computa
 before it give on this chip. A layer's calibration settles the range of its inputs and what the converters do to its
 product, by the moment model of `pimmodel.numerics`: a gain and a noise. `ModelledChip` then computes with them, and
 `ExactChip` computes the same product slice by slice instead.
+
+The head reads what several blocks put out, some of it a hundred times as large as the rest: one step for all would
+leave most of them no bits. So each of its inputs is divided by its largest magnitude, in the multiplication by which it
+is rounded to a word where it is put out, and the weights of its wordline are multiplied by that before they are written
+into cells, as SmoothQuant does (Xiao et al., 2023, arXiv 2211.10438).
 """
 
 from __future__ import annotations
@@ -17,8 +22,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from moco.supernet.numerics import Linear, product
-from moco.supernet.ranges import Range, stored_in_cells
+from moco.supernet.numerics import Linear, fake_quantise, product
+from moco.supernet.ranges import Range, magnitudes, stored_in_cells
 from moco.supernet.rows import evenly
 from pimmodel import PimConfig
 from pimmodel.numerics import (
@@ -47,6 +52,9 @@ NUMERICS = (
     "weight_encoding",
 )
 """Fields of a chip that change what a product comes to."""
+
+HEAD = "head"
+"""Name of the product whose inputs have magnitudes of their own."""
 
 MOST_LOGIT = 30.0
 """Beyond it a sigmoid is 0 or 1 in any number of bits that a chip has; useless chips would give logits without end."""
@@ -94,6 +102,7 @@ class ModelledChip:
         self._is_lossless = int(required_adc_bits(chip)) <= int(chip.adc_bits)
         self._multiplies_activations = str(chip.product_unit) == "crossbar"
         self._calibrated: dict[str, _Calibrated] = {}
+        self._head_sizes = torch.ones(0)
         self._n_drawn: dict[str, int] = {}
         self.is_calibrating = True
 
@@ -102,8 +111,12 @@ class ModelledChip:
         weight, bias = layer
         if weight.shape[1] == 0:
             return product(x, weight, bias)
+        if name == HEAD:
+            if self.is_calibrating:
+                self._head_sizes = magnitudes(sampled(x.T).T)
+            x, layer = evened(x, layer, bits, self._head_sizes)
         if self.is_calibrating:
-            self._calibrate(name, x, weight, bits)
+            self._calibrate(name, x, layer[0], bits)
         return self._multiplied(name, x, layer, bits)
 
     def _multiplied(self, name: str, x: Tensor, layer: Linear, bits: int) -> Tensor:
@@ -192,7 +205,7 @@ class ExactChip(ModelledChip):
 
     def __init__(self, modelled: ModelledChip) -> None:
         super().__init__(modelled._chip)
-        self._calibrated = modelled._calibrated
+        self._calibrated, self._head_sizes = modelled._calibrated, modelled._head_sizes
         self.is_calibrating = False
 
     def _multiplied(self, name: str, x: Tensor, layer: Linear, bits: int) -> Tensor:
@@ -237,6 +250,13 @@ def numerics_keys(chips: PimConfig) -> list[tuple[object, ...]]:
     columns = [np.broadcast_to(getattr(chips, name), shape).tolist() for name in NUMERICS]
     rows = zip(*columns, strict=True)
     return [row[:1] if lossless else row for row, lossless in zip(rows, is_lossless, strict=True)]
+
+
+def evened(x: Tensor, layer: Linear, bits: int, sizes: Tensor) -> tuple[Tensor, Linear]:
+    """Inputs (n_in, M) divided by their sizes (n_in,), and the layer by which their product stays what it was, its
+    weight rounded to so many bits anew."""
+    weight, bias = layer
+    return x / sizes[:, None], (fake_quantise(weight * sizes, bits), bias)
 
 
 def weight_steps(weight: Tensor, bits: int) -> Tensor:

@@ -67,6 +67,16 @@ class Range:
         return steps
 
 
+def magnitudes(x: Tensor) -> Tensor:
+    """(n,) the largest magnitude of each of n inputs over N vectors, for (n, N); of those always 0 the median of all.
+
+    Inputs that are divided by theirs share one range, and no large one takes the bits of a small one.
+    """
+    each = torch.nan_to_num(x.detach().abs().amax(dim=1)).clamp_(max=MOST)
+    is_used = each > LEAST
+    return torch.where(is_used, each, each[is_used].median()) if is_used.any() else torch.ones_like(each)
+
+
 def stored_in_cells(signed: Range, bits: int) -> Range:
     """What cells can hold: signed numbers whose least is the largest negated."""
     high = 2 ** (bits - 1) - 1

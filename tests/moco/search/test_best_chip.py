@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from moco.data import load_dataset
-from moco.search.best_chip import allowed_costs, best_chips, least_energies_pj
+from moco.search.best_chip import allowed_costs, best_chips, least_energy, losing_nothing
 from moco.search.codesign import CodesignStudy, codesign_space, create_study
 from moco.settings import TrainSettings
 from moco.supernet import train_supernet
@@ -15,27 +15,53 @@ from tests.moco.chips import is_lossless
 MOST_AREA_MM2 = 0.05
 
 
-@pytest.fixture(scope="module")
-def study() -> CodesignStudy:
+def studied(max_area_mm2: float | None, n_designs: int) -> CodesignStudy:
     data = load_dataset("synthetic", n_rows=2000, n_fields=4, n_dense=2, max_cardinality=12)
     space = codesign_space(data, n_blocks=2, dense_dims=(8, 16), sparse_dims=(2, 4), embedding_dim=4)
     supernet = train_supernet(data, space.network, settings=TrainSettings(epochs=1, embedding_l2=1e-4), seed=0)
-    study = create_study("x", data, space, supernet, n_jobs=1, max_area_mm2=MOST_AREA_MM2)
-    study.optimize(40)
+    study = create_study("x", data, space, supernet, n_jobs=1, max_area_mm2=max_area_mm2)
+    study.optimize(n_designs)
     return study
+
+
+@pytest.fixture(scope="module")
+def study() -> CodesignStudy:
+    return studied(MOST_AREA_MM2, 40)
 
 
 def test_no_single_choice_leads_further_down(study: CodesignStudy) -> None:
     trials = study.study.trials()
-    least_pj = least_energies_pj(study, trials.genomes)
+    genomes, least_pj, has_good = least_energy(study, trials.genomes)
     own_pj = trials.values[:, 1]
-    is_allowed, _ = allowed_costs(study, trials.genomes, study.calibration)
-    assert 0 < is_allowed.sum() < len(is_allowed)
-    np.testing.assert_array_equal(least_pj[~is_allowed], own_pj[~is_allowed])
-    assert (least_pj[is_allowed] <= own_pj[is_allowed]).all()
-    assert (least_pj < 0.8 * own_pj).any()
+    was_good, _ = allowed_costs(study, trials.genomes, study.calibration)
+    is_good, costs = allowed_costs(study, genomes, study.calibration)
+    assert 0 < was_good.sum() <= has_good.sum() < len(has_good)
+    np.testing.assert_array_equal(is_good, has_good)
+    np.testing.assert_allclose(costs.energy_pj, least_pj, rtol=1e-12)
+    np.testing.assert_array_equal(genomes[~has_good], trials.genomes[~has_good])
+    n_network = study.space.n_network_blocks
+    np.testing.assert_array_equal(genomes[:, :n_network], trials.genomes[:, :n_network])
+    assert (least_pj[was_good] <= own_pj[was_good]).all()
+    assert (least_pj[was_good] < 0.8 * own_pj[was_good]).any()
     for design in (one for one in study.designs(trials) if is_lossless(one) and one.area_mm2 <= MOST_AREA_MM2):
         found = best_chips(study, [design], ["energy"])[design.key]["energy"]
         least = least_pj[trials.keys.index(design.key)]
         assert found.energy_pj <= 1.001 * least
         assert least <= 1.5 * found.energy_pj
+
+
+def test_a_network_on_a_chip_that_loses_something_gets_one_that_does_not() -> None:
+    """Where no cap forbids it; with no fewer bits than it had, before descent begins."""
+    no_caps = studied(None, 0)
+    space = no_caps.space
+    given = space.canonical(space.sample(np.random.default_rng(0), 60))
+    chips = losing_nothing(space.hardware, given[:, space.n_network_blocks :])
+    for name in ("activation_bits", "table_bits"):
+        column = space.hardware.column(name)
+        assert (chips[:, column] >= given[:, space.n_network_blocks + column]).all()
+    was_good, _ = allowed_costs(no_caps, given, no_caps.calibration)
+    genomes, least_pj, has_good = least_energy(no_caps, given)
+    is_good, costs = allowed_costs(no_caps, genomes, no_caps.calibration)
+    assert was_good.mean() < 0.5 < 0.95 < has_good.mean()
+    np.testing.assert_array_equal(is_good, has_good)
+    np.testing.assert_allclose(costs.energy_pj, least_pj, rtol=1e-12)

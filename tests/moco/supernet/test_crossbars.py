@@ -18,11 +18,11 @@ from moco.data import CtrDataset, load_dataset
 from moco.oracle.oracle import Oracle
 from moco.settings import TrainSettings
 from moco.supernet import TrainedSupernet, train_supernet
-from moco.supernet.crossbars import MOST_LOGIT, ExactChip, ModelledChip, numerics_keys
+from moco.supernet.crossbars import MOST_LOGIT, ExactChip, ModelledChip, evened, numerics_keys
 from moco.supernet.forward import Path
 from moco.supernet.network import Network, forward_pass
 from moco.supernet.numerics import fake_quantise
-from moco.supernet.ranges import Range
+from moco.supernet.ranges import Range, magnitudes
 from pimmodel import PimConfig
 from pimmodel.numerics import exact_product
 from spaces import HARDWARE_SPACE
@@ -126,9 +126,49 @@ def test_the_exact_network_is_the_one_computed_by_hand() -> None:
     fc = np.maximum(by_hand(dense.numpy().T, *weights["b1_fc"], chip, scales["b1_fc"]), 0)
     mixed = rows.numpy().transpose(1, 2, 0).reshape(3, -1)
     efc = np.maximum(by_hand(mixed, *weights["b1_efc"], chip, scales["b1_efc"]), 0).reshape(4 * 8, -1)
-    head = by_hand(np.concatenate([fc, efc]), *weights["head"], chip, scales["head"])
+    weight, bias = weights["head"]
+    sizes = modelled._head_sizes.numpy()
+    assert len(sizes) == len(fc) + len(efc)
+    head = by_hand(np.concatenate([fc, efc]) / sizes[:, None], weight * sizes, bias, chip, scales["head"])
     np.testing.assert_allclose(found.numpy(), head[0], rtol=1e-4, atol=1e-5)
     assert float((found - plain).abs().max()) > 1e-3
+
+
+def of_many_magnitudes(n_inputs: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Inputs from .01 to 100 in size, and a layer to whose product all of them contribute alike."""
+    sizes = torch.logspace(-2, 2, n_inputs)
+    return numbers(n_inputs, 400).abs() * sizes[:, None], (numbers(1, n_inputs, seed=1) / sizes, numbers(1, seed=2))
+
+
+@pytest.mark.parametrize("bits", [4, 6, 8])
+def test_no_input_of_the_head_takes_the_bits_of_another(bits: int) -> None:
+    """Each has 2^bits steps of its own: half-normal numbers, 3 at most, are off by 1.4 / 2^bits of their deviation."""
+    x, layer = of_many_magnitudes(40)
+    plain = layer[0] @ x + layer[1][:, None]
+    chip = PimConfig(activation_bits=bits, adc_bits=12)
+    errors = {}
+    for name in ("head", "b1_fc"):
+        modelled = ModelledChip(chip)
+        modelled.product(name, x, layer, 8)
+        modelled.is_calibrating = False
+        found = modelled.product(name, x, layer, 8)
+        np.testing.assert_allclose(ExactChip(modelled).product(name, x, layer, 8), found, rtol=1e-4, atol=1e-3)
+        errors[name] = float((found - plain).square().mean().sqrt() / plain.std())
+    assert errors["head"] < 2.0 ** (1 - bits) + 1 / 64  # of activations, and of weights rounded to 8 bits
+    assert errors["b1_fc"] > 4 * errors["head"]
+
+
+def test_an_input_of_the_head_that_never_varies_costs_the_others_nothing() -> None:
+    x, (weight, bias) = of_many_magnitudes(12)
+    x[3] = 0.0
+    assert magnitudes(x)[3] == x.abs().amax(dim=1)[[0, 1, 2, *range(4, 12)]].median()
+    assert torch.equal(magnitudes(x)[4:], x.abs().amax(dim=1)[4:])
+    assert (magnitudes(torch.zeros(3, 5)) > 0).all()
+    assert torch.isfinite(magnitudes(torch.full((3, 5), float("inf")))).all()
+    divided, (evenly_weighted, same_bias) = evened(x, (weight, bias), 16, magnitudes(x))
+    assert float(divided.abs().max()) == 1.0
+    torch.testing.assert_close(evenly_weighted @ divided, weight @ x, rtol=1e-3, atol=1e-3)
+    assert torch.equal(same_bias, bias)
 
 
 def test_a_lossless_chip_only_quantises() -> None:
