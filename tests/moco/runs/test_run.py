@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from moco.chosen.trained import valid_logloss
@@ -135,6 +136,29 @@ def test_without_time_left_the_front_is_trained_all_the_same(unbroken: Path, tmp
     assert valid_logloss(this.finals.from_scratch).keys() == expected
     trained = valid_logloss(this.finals.results(study))
     assert trained[this.finals.chosen(study)[0][1].key] == min(trained.values())
+
+
+def test_final_trainings_look_at_chips_that_lose_nothing(unbroken: Path, tmp_path: Path) -> None:
+    """A network that was searched on lossy chips alone joins the study on another one; once."""
+    folder = tmp_path / "run"
+    shutil.copytree(unbroken, folder)
+    this = Run.reopen(folder)
+    study = this.stored_study()
+    space = study.space
+    lossy = space.sample(np.random.default_rng(0), 3)
+    lossy[:, space.n_network_blocks + space.hardware.column("activation_bits")] = 0
+    study.add(space.canonical(lossy))
+    before = study.designs(study.study.trials())
+    designs, least_pj = this.finals._on_good_chips(study)
+    assert {one.architecture for one in designs} == {one.architecture for one in before}
+    assert not all(is_lossless(one) for one in before)
+    assert all(is_lossless(one) for one in designs)
+    assert all(least_pj[one.key] <= one.energy_pj for one in designs)
+    n_trials = len(study.study.trials())
+    again, same_pj = this.finals._on_good_chips(study)
+    assert [one.key for one in again] == [one.key for one in designs]
+    assert same_pj == least_pj
+    assert len(study.study.trials()) == n_trials > len(before)
 
 
 def test_a_search_on_small_tables_costs_and_trains_full_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
