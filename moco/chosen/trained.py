@@ -31,15 +31,15 @@ PROMISING = "promising"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromScratch:
-    """One chosen design, trained from scratch in plain numbers and put on its chip.
+    """One chosen design, trained from scratch: in plain numbers where its chip loses nothing, else for its chip.
 
     Attributes:
         key: The design's key.
         role: Why it was chosen, such as "most accurate" or "knee".
         seed: Of the training.
         n_epochs: Epochs to the valid minimum.
-        valid_logloss: Of the weights there, computed as the chip does by the moment model; likewise the others. Test
-            rows are read once, at the end.
+        valid_logloss: Of the weights there, computed as the chip does; likewise the others. Test rows are read once,
+            at the end.
     """
 
     key: str
@@ -183,19 +183,23 @@ def _trained(
     checkpoint: Path,
     share: Path,
 ) -> tuple[FromScratch, Path]:
+    is_lossless = bool(are_lossless(design.hardware).all())
     trained = train_from_scratch(
         data,
         design.architecture,
         settings=settings,
         seed=seed,
         device=device,
+        hardware=None if is_lossless else design.hardware,
         checkpoint=checkpoint,
         progress=share_writer(share),
     )
-    here = torch.device("cpu")
-    with threads(settings.n_threads):
-        on_chip = NetworkOnChip(trained.network, design.hardware, rows_on(data.train, here))
-        valid, test = (on_chip.score(rows_on(part, here)) for part in (data.valid, data.test))
+    valid, test = trained.valid, trained.test
+    if is_lossless:
+        here = torch.device("cpu")
+        with threads(settings.n_threads):
+            on_chip = NetworkOnChip(trained.network, design.hardware, rows_on(data.train, here))
+            valid, test = (on_chip.score(rows_on(part, here)) for part in (data.valid, data.test))
     result = FromScratch(
         key=design.key,
         role=role,

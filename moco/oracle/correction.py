@@ -36,6 +36,10 @@ UNDERRATED = 1.5
 """What a dot-product in a network is worth beyond its score, in standard deviations of scores: all of twelve
 supernets on two logs order networks better for it (BENCHMARKS.md)."""
 
+FEW_BITS = {4: 0.4, 6: 0.05}
+"""What activations of so few bits cost a network trained for them beyond what its score says, in standard deviations
+of scores: a supernet's networks have not learned yet what is lost (five networks of two logs, BENCHMARKS.md)."""
+
 MINOR_WEIGHT = 0.3
 """Of all that is read beside the score: with as much weight as the score, it misleads where networks are few."""
 
@@ -171,6 +175,12 @@ class Correction:
         mean = x @ np.array(self.coefficients) + self.intercept
         variance = np.einsum("ij,jk,ik->i", x, np.array(self.covariance), x) + self.noise_sd**2
         return mean, np.sqrt(variance)
+
+    def few_bits_loss(self, activation_bits: ArrayLike) -> Floats:
+        """What chips of so many activation bits cost beyond their scores, log loss; see `FEW_BITS`."""
+        bits = np.asarray(activation_bits)
+        lost: Floats = sum((share * (bits == few) for few, share in FEW_BITS.items()), np.zeros(bits.shape))
+        return lost * self.score_sd
 
     def score_of(self, mean: ArrayLike, features: ArrayLike) -> Floats:
         """(n,) scores whose predictions have these means; NaN where the score has hardly a say."""

@@ -129,7 +129,7 @@ class CodesignStudy:
             networks, self.space.hardware_values(genomes)["table_bits"], costs.configs, progress=progress
         )
         is_plain = loses_nothing(costs.configs, costs.adc_shortfall_bits)
-        shift = self._shift(networks, np.where(is_plain, scores.logloss, np.nan))
+        shift = self._shift(networks, costs.configs, np.where(is_plain, scores.logloss, np.nan))
         result = costs.estimate
         capped = [getattr(result, constraint.name) for constraint in self.study.constraints]
         return Evaluation(
@@ -185,13 +185,10 @@ class CodesignStudy:
         if not designs:
             return Scores.of([])
         networks = ArchitectureBatch.of([design.architecture for design in designs])
-        found = self._oracle.exact(
-            networks,
-            [int(design.hardware.table_bits) for design in designs],
-            PimConfig.concatenate([design.hardware for design in designs]),
-            n_rows=n_rows,
-        )
-        return replace(found, logloss=found.logloss + self._shift(networks))
+        chips = PimConfig.concatenate([design.hardware for design in designs])
+        table_bits = [int(design.hardware.table_bits) for design in designs]
+        found = self._oracle.exact(networks, table_bits, chips, n_rows=n_rows)
+        return replace(found, logloss=found.logloss + self._shift(networks, chips))
 
     def features(
         self, networks: ArchitectureBatch, stored: ArrayLike | None = None
@@ -209,18 +206,22 @@ class CodesignStudy:
             plain = self.correction.score_of(plain, features)
         return self._scored(networks, plain), features
 
-    def _shift(self, networks: ArchitectureBatch, plain: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-        """(B,) what the correction adds to log losses, on whatever chip: what a chip loses stays as it is scored.
+    def _shift(
+        self, networks: ArchitectureBatch, chips: PimConfig, plain: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """(B,) what the correction adds to log losses: the same on all chips, and what few bits cost beyond scores.
 
         Args:
             networks: B of them.
+            chips: Theirs.
             plain: (B,) their scores in plain numbers where known, NaN elsewhere.
         """
         if self.correction is None:
             return np.zeros(len(networks))
         plain = self._scored(networks, np.full(len(networks), np.nan) if plain is None else plain)
         features = network_features(networks, self.space.network.n_dense, self.space.network.n_sparse)
-        return self.correction.predict(plain, features)[0] - plain
+        lost = self.correction.few_bits_loss(chips.activation_bits)
+        return self.correction.predict(plain, features)[0] - plain + lost
 
     def _scored(self, networks: ArchitectureBatch, plain: NDArray[np.float64]) -> NDArray[np.float64]:
         """(B,) supernet scores of B networks in plain numbers, of which (B,) some are known and others NaN."""

@@ -158,3 +158,9 @@ def test_features_count_what_is_alive() -> None:
     canonical = SPACE.networks(SPACE.canonical(SPACE.genomes(NETWORKS)))
     # The canonical form also settles the bits of operators that multiply by no weights.
     assert network_features(canonical, 3, 5)[:, :-1] == pytest.approx(X[:, :-1])
+
+
+def test_few_activation_bits_cost_more_than_scores_say() -> None:
+    lost = Correction.known(0.01).few_bits_loss([4, 6, 8, 16])
+    np.testing.assert_allclose(lost, [0.004, 0.0005, 0.0, 0.0])
+    assert Correction.known(0.01).few_bits_loss(4) == pytest.approx(0.004)
