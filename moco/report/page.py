@@ -175,9 +175,9 @@ def _chosen(inputs: ReportInputs, pictures: Mapping[str, bytes]) -> str:
         markup.element(
             "p",
             "Supernet scores are on valid rows, those with exact products, computed slice by slice, on fewer of them. "
-            "From scratch: the same network trained alone, in plain numbers, the mean over seeds "
-            "where there are several; test rows are read once, after the choice is made. A dash stands for a design "
-            "that was not trained.",
+            "From scratch: the same network trained alone, for its chip where that loses something, and scored as the "
+            "chip computes, the mean over seeds where there are several; test rows are read once, after the choice is "
+            "made. A dash stands for a design that was not trained.",
         ),
         markup.table(
             ["design", *["log loss", "AUC"] * 4, *(COST_LABELS[name] for name in costs)],
