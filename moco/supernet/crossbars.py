@@ -14,7 +14,7 @@ into cells, as SmoothQuant does (Xiao et al., 2023, arXiv 2211.10438).
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -55,6 +55,9 @@ NUMERICS = (
 
 HEAD = "head"
 """Name of the product whose inputs have magnitudes of their own."""
+
+HEADROOM = 1.25
+"""How far the range of the head's inputs goes beyond what each reaches on the sample."""
 
 MOST_LOGIT = 30.0
 """Beyond it a sigmoid is 0 or 1 in any number of bits that a chip has; useless chips would give logits without end."""
@@ -142,6 +145,8 @@ class ModelledChip:
     def _calibrate(self, name: str, x: Tensor, weight: Tensor, bits: int) -> None:
         sample = sampled(x.T)
         inputs = Range.of(sample, self._bits)
+        if name == HEAD and inputs == Range.spanning(sample, self._bits):  # it has bits enough to give up none
+            inputs = replace(inputs, scale=HEADROOM * inputs.scale)
         if self._is_lossless:
             self._calibrated[name] = _Calibrated(inputs)
             return
