@@ -107,7 +107,7 @@ class Finals:
         """
         n_network = study.space.n_network_blocks
         trials = _feasible(study)
-        better, _, has_good = least_energy(study, trials.genomes)
+        better, energies_pj, has_good = least_energy(study, trials.genomes)
         is_good = allowed_costs(study, trials.genomes, study.calibration)[0]
         networks = [network.tobytes() for network in trials.genomes[:, :n_network]]
         good_ones = {networks[row] for row in np.flatnonzero(is_good)}
@@ -115,8 +115,8 @@ class Finals:
         if missing:
             study.add(better[list(missing.values())])
             trials = _feasible(study)
-        _, energies_pj, has_good = least_energy(study, trials.genomes)
-        is_good = allowed_costs(study, trials.genomes, study.calibration)[0]
+            _, energies_pj, has_good = least_energy(study, trials.genomes)
+            is_good = allowed_costs(study, trials.genomes, study.calibration)[0]
         trials, energies_pj = trials.select(is_good | ~has_good), energies_pj[is_good | ~has_good]
         return study.designs(trials), dict(zip(trials.keys, energies_pj.tolist(), strict=True))
 
