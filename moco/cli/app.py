@@ -255,7 +255,7 @@ def front(
     ] = None,
     chip: Chip = None,
 ) -> None:
-    """Prints the front of a run, lowest score first, then that of what was trained for its promise.
+    """Prints the front of a run, lowest score first, then what designs that were trained reached.
 
     Reads the folder of 'moco run' or 'moco search'.
     """
@@ -369,7 +369,7 @@ def _print_front(this: Run, study: CodesignStudy, n_rows: int | None) -> None:
 
     require_front(study)
     typer.echo(front_table(study.front(), n_rows=n_rows))
-    if trained := this.finals.trained_front(study):
+    if trained := this.finals.shown(study):
         typer.echo("\n" + trained_table(trained, this.finals.results(study)))
 
 

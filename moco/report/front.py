@@ -25,6 +25,8 @@ SCORE_NOTE = (
     "scratch; where networks that were trained from scratch could correct it, logloss is the corrected one"
 )
 SUPERNET_SCORES = ("logloss", "auc")
+TRAINED_COSTS = ("energy_pj", "latency_ns", "area_mm2", "macs")
+"""Of a trained design, in text: what fits a line."""
 TRAINED_FIGURES = ("valid_logloss", "valid_auc", "test_logloss", "test_auc")
 _DECIMALS = {"logloss": 5, "auc": 4}
 _GAP = "  "
@@ -69,14 +71,14 @@ def front_table(designs: Sequence[Design], n_rows: int | None = None) -> str:
 
 
 def trained_table(designs: Sequence[Design], from_scratch: Sequence[FromScratch]) -> str:
-    """Trained designs as text of fixed width: what they reached from scratch, means over seeds, and what they cost.
+    """Trained designs as text of fixed width: what they reached from scratch, means over seeds, and TRAINED_COSTS.
 
     Args:
         designs: In the order to show, each of them trained.
         from_scratch: What they reached.
     """
-    costs = [name for name in FIGURES if name not in (*SUPERNET_SCORES, "generation")]
-    rows = [["key", "seeds", *TRAINED_FIGURES, *costs], *trained_rows(designs, from_scratch, costs)]
+    headings = ["key", "seeds", *TRAINED_FIGURES, *TRAINED_COSTS]
+    rows = [headings, *trained_rows(designs, from_scratch, TRAINED_COSTS)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(["trained from scratch", *(_GAP.join(map(str.rjust, row, widths)) for row in rows)])
 

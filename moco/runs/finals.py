@@ -113,7 +113,8 @@ class Finals:
         good_ones = {networks[row] for row in np.flatnonzero(is_good)}
         missing = {networks[row]: row for row in np.flatnonzero(has_good) if networks[row] not in good_ones}
         if missing:
-            study.add(better[list(missing.values())])
+            with progress_bar("search on chips that lose nothing", "designs") as bar:
+                study.add(better[list(missing.values())], bar.update)
             trials = _feasible(study)
             _, energies_pj, has_good = least_energy(study, trials.genomes)
             is_good = allowed_costs(study, trials.genomes, study.calibration)[0]
@@ -185,6 +186,11 @@ class Finals:
         trained = valid_logloss(results)
         designs = _designs_of(study, trained)
         return front_of_trained(designs, trained, lambda design: (design.energy_pj, design.latency_ns))
+
+    def shown(self, study: CodesignStudy) -> list[Design]:
+        """Designs to show with what they reached: the trained front, or those trained for their scores."""
+        trained = valid_logloss(self.results(study))
+        return self.trained_front(study) or [design for _, design in self.chosen(study) if design.key in trained]
 
     def designs(self, study: CodesignStudy) -> list[Design]:
         """The front, then what was trained from scratch beside it."""

@@ -176,9 +176,16 @@ class CodesignStudy:
 
         self.study.optimize(evaluate, n_trials, progress=show, is_over=is_over)
 
-    def add(self, genomes: Genomes) -> None:
-        """Scores (B, P) genomes of one's own as a further generation; those that the study holds are left out."""
-        self.study.add(self.evaluate, genomes)
+    def add(self, genomes: Genomes, progress: Callable[[int, int], None] | None = None) -> None:
+        """Scores (B, P) genomes of one's own as a further generation; those that the study holds are left out.
+
+        `progress` is called now and then with how many of them are scored, and how many there are to score.
+        """
+
+        def evaluate(fresh: Genomes) -> Evaluation:
+            return self.evaluate(fresh, None if progress is None else lambda n_scored: progress(n_scored, len(fresh)))
+
+        self.study.add(evaluate, genomes)
 
     def exact(self, designs: Sequence[Design], *, n_rows: int = N_EXACT_ROWS) -> Scores:
         """Scores of the designs with every crossbar's product computed slice by slice, on the first valid rows."""

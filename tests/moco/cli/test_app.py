@@ -144,6 +144,9 @@ def test_a_run_its_parts_and_its_refusals(cli: Cli, tmp_path: Path) -> None:
     code, out, err = cli(*run, "--trials", 16, "--check", 3)
     assert code == 0, err
     assert "supernet score" in out
+    told = out.partition("trained from scratch")[2].split()
+    for result in json.loads((folder / "from_scratch.json").read_text()):
+        assert {result["key"][:8], f"{result['valid_logloss']:.5f}", f"{result['test_logloss']:.5f}"} <= set(told)
     fidelity = r"Rank fidelity: tau -?\d.* of 3 networks spread over cost"
     assert re.search(fidelity, err)
     for name in ("report.html", "front.csv", "front.json", "study.db", "supernet.safetensors", "front_pairs.png"):
