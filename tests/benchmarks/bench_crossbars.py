@@ -1,4 +1,4 @@
-"""Scores on chips: their order beside exact products, what few bits cost, and the time of each way to compute.
+"""Scores on chips: their order beside exact products, what few bits cost a supernet's networks, and the time of each way to compute.
 
 Run: python tests/benchmarks/bench_crossbars.py [SUPERNET] [MOVIELENS]
 
@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import torch
 from scipy.stats import spearmanr
 
 from moco.costs.lowering import pim_config
@@ -23,17 +22,12 @@ from moco.recipes import recipe_for
 from moco.search.codesign import codesign_space
 from moco.supernet import Supernet, TrainedSupernet, TrainProgress, load_supernet, train_supernet
 from moco.supernet.crossbars import numerics_keys
-from moco.supernet.metrics import Score
-from moco.supernet.on_chip import NetworkOnChip
-from moco.supernet.rows import TensorRows
-from moco.training.from_scratch import EXACT_ROWS, train_from_scratch
 from pimmodel import PimConfig
 from pimmodel.numerics import required_adc_bits
 from spaces import ArchitectureBatch, CodesignSpace
 from spaces.architecture import Architecture
 
 N_NETWORKS, N_CHIPS = 3, 40
-SEEDS = (0, 1)
 ADC_BITS = 12
 """Of chips that lose nothing."""
 
@@ -46,7 +40,6 @@ def main() -> None:
     supernet = load_supernet(given[0], data, space) if given[0] else train_supernet(data, space)
     order_and_time(data, space, supernet)
     few_bits_in_the_supernet(data, supernet)
-    few_bits_from_scratch(data, space)
     speed_of_training(data, space)
 
 
@@ -101,34 +94,6 @@ def few_bits_in_the_supernet(data: ClickLog, supernet: TrainedSupernet) -> None:
         show(f"supernet, {bits} bits, tables too", plain, oracle.score(of, tables, lossless(12, bits)))
 
 
-def few_bits_from_scratch(data: ClickLog, space: CodesignSpace) -> None:
-    """One network trained from scratch in plain numbers and then put on chips, and trained for each; two seeds."""
-    genome = space.network.canonical(space.network.sample(np.random.default_rng(3), 1))
-    networks = space.network.networks(genome)
-    chips = {
-        "8 bits everywhere": (8, lossless(1, 8).take(0)),
-        "4 bits everywhere": (4, lossless(1, 4).take(0)),
-        "8 bits, 6-bit k-sigma ADC": (8, PimConfig(adc_bits=6, adc_range="k-sigma", cell_bits=2, table_bits=32)),
-    }
-    plain = [train_from_scratch(data, with_bits(networks, 16)[0], seed=seed) for seed in SEEDS]
-    print(f"from scratch, plain numbers: {mean_of([one.valid for one in plain])}", flush=True)
-    train, valid = (TensorRows.of(rows, torch.device("cpu")) for rows in (data.train, data.valid))
-    for name, (bits, chip) in chips.items():
-        network = with_bits(networks, bits)[0]
-        unprepared = []
-        for one in plain:
-            one.network.architecture = network
-            unprepared.append(NetworkOnChip(one.network, chip, train).exact(valid, EXACT_ROWS))
-        start_s = time.process_time()
-        prepared = [train_from_scratch(data, network, hardware=chip, seed=seed).valid for seed in SEEDS]
-        seconds = (time.process_time() - start_s) / len(SEEDS)
-        print(
-            f"from scratch, {name}: put on it after training {mean_of(unprepared)}; trained for it "
-            f"{mean_of(prepared)}, {seconds:.1f} s of processor time",
-            flush=True,
-        )
-
-
 def speed_of_training(data: ClickLog, space: CodesignSpace) -> None:
     """Rows a second of processor time with several shares of steps on chips."""
     for share in (0.0, 0.25, 0.5, 1.0):
@@ -175,14 +140,6 @@ def timed(compute: Callable[[], Scores]) -> tuple[Scores, float]:
     start_s = time.process_time()
     found = compute()
     return found, time.process_time() - start_s
-
-
-def mean_of(scores: Sequence[Score]) -> str:
-    """Mean log loss and AUC over seeds."""
-    return (
-        f"log loss {np.mean([one.logloss for one in scores]):.4f}, AUC {np.mean([one.auc for one in scores]):.4f} "
-        f"(seeds {', '.join(f'{one.auc:.4f}' for one in scores)})"
-    )
 
 
 def show(name: str, plain: Scores, found: Scores) -> None:
