@@ -1,4 +1,4 @@
-"""Scores on chips: their order beside exact products, what few bits cost a supernet's networks, and the time of each way to compute.
+"""Scores on chips: their order beside exact products, what few bits cost a score, and the time of each way to compute.
 
 Run: python tests/benchmarks/bench_crossbars.py [SUPERNET] [MOVIELENS]
 
