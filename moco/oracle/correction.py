@@ -1,11 +1,11 @@
 """Scores corrected by truth: networks that have been trained from scratch tell how the others would do.
 
-A supernet's score says how well shared weights do, not how well a network's own would. One difference is the same on
-every log and for every supernet that was looked at: shared weights underrate products of fields. It is known before
-anything is learned. What else differs is learned by a Bayesian ridge regression on the score and, with less weight,
-dot-products and size; from many networks on how often each operator occurs as well. A regression that reads more than
-its networks can tell fits each of them exactly, and a search then finds what it got wrong. Each prediction has its
-uncertainty.
+A supernet's score says how well shared weights do, not how well a network's own would. Two differences are the same on
+both logs that were looked at and for every supernet: shared weights underrate products of fields and overrate
+attention. They are known before anything is learned. What else differs is learned by a Bayesian ridge regression on the
+score and, with less weight, dot-products and size; from many networks on how often each operator occurs as well. A
+regression that reads more than its networks can tell fits each of them exactly, and a search then finds what it got
+wrong. Each prediction has its uncertainty.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ LEAST_NETWORKS = 6
 ENOUGH_FOR_COUNTS = 40
 """Networks from which it is learned what each operator is worth."""
 
-UNDERRATED = 1.5
-"""What a dot-product in a network is worth beyond its score, in standard deviations of scores: all of twelve
-supernets on two logs order networks better for it (BENCHMARKS.md)."""
+KNOWN_BIAS = {"n_dot-product": -1.5, "n_attention": 0.5}
+"""What a network's log loss is beyond its score where it has such an operator, in standard deviations of scores: on
+MovieLens-100k of 106 networks, on a synthetic log of 38 (BENCHMARKS.md)."""
 
 FEW_BITS = {4: 0.4, 6: 0.05}
 """What activations of so few bits cost a network trained for them beyond what its score says, in standard deviations
@@ -199,7 +199,7 @@ class Correction:
 
     def summary(self) -> str:
         """One sentence for people."""
-        less = "less what shared weights underrate, and no more"
+        less = "less its known bias, and no more"
         if self.n_networks == 0:
             return f"The search uses the score {less}: too few networks were trained from scratch to correct it."
         which = "corrected by networks from scratch" if self.is_better else less
@@ -224,7 +224,7 @@ class Correction:
         try:
             entries = json.loads(text)
             read = cls(**{**entries, "columns": tuple(map(int, entries["columns"]))})
-            read.predict(np.zeros(1), np.zeros((1, max((*read.columns, DOT_PRODUCTS)) + 1)))
+            read.predict(np.zeros(1), np.zeros((1, max((*read.columns, len(FEATURES) - 1)) + 1)))
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ValueError(f"this is no correction of scores: {error}") from error
         return read
@@ -243,14 +243,15 @@ def _inputs(score: Floats, features: Floats, columns: tuple[int, ...], score_sd:
 
 
 def without_known_bias(score: Floats, features: Floats, score_sd: float) -> Floats:
-    """(n,) scores less what shared weights underrate networks with a dot-product by.
+    """(n,) scores less what shared weights are known to get wrong; see `KNOWN_BIAS`.
 
     Args:
         score: (n,) of n networks.
         features: (n, F) of them.
         score_sd: Standard deviation of the scores of networks of all kinds.
     """
-    found: Floats = score - UNDERRATED * score_sd * (features[:, DOT_PRODUCTS] > 0)
+    bias = sum(worth * (features[:, FEATURES.index(name)] > 0) for name, worth in KNOWN_BIAS.items())
+    found: Floats = score + bias * score_sd
     return found
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from moco.files import read_kept
-from moco.oracle.correction import MOST_DEVIATIONS, UNDERRATED, Correction, without_known_bias
+from moco.oracle.correction import KNOWN_BIAS, MOST_DEVIATIONS, Correction, without_known_bias
 from moco.oracle.features import FEATURES, network_features
 from moco.oracle.fidelity import rank_correlation
+from moco.oracle.spread import spread_networks
 from spaces import products
 from spaces.nasrec import nasrec_space
 
@@ -62,25 +63,30 @@ def test_few_networks_teach_score_and_size_before_anything_else() -> None:
         Correction.fit(NOISE[:1], X[:1], NOISE[:1])
 
 
-def test_what_shared_weights_always_underrate_is_known_before_anything_is_learned(
+def test_what_shared_weights_always_get_wrong_is_known_before_anything_is_learned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    multiplies = X[:, FEATURES.index("n_dot-product")] > 0
-    truth = 0.5 + 0.01 * (NOISE - 1.5 * multiplies)
-    few, both = np.flatnonzero(multiplies)[:8], np.argsort(multiplies, kind="stable")[:60]
-    assert 0.4 < multiplies[both].mean() < 0.6
-    assert without_known_bias(NOISE, X, 2.0) == pytest.approx(NOISE - 3.0 * multiplies)
+    x = network_features(SPACE.networks(spread_networks(SPACE, 100)), 3, 5)
+    noise = NOISE[: len(x)]
+    multiplies, attends = (x[:, FEATURES.index(name)] > 0 for name in ("n_dot-product", "n_attention"))
+    bias = 0.5 * attends - 1.5 * multiplies
+    truth = 0.5 + 0.01 * (noise + bias)
+    few = np.flatnonzero(multiplies & attends)[:8]
+    assert 0.3 < multiplies.mean() < 0.7
+    assert 0.3 < attends.mean() < 0.7
+    assert without_known_bias(noise, x, 2.0) == pytest.approx(noise + 2 * bias)
     taus = []
-    for underrated in (UNDERRATED, 0.0):
-        monkeypatch.setattr("moco.oracle.correction.UNDERRATED", underrated)
-        predicted = Correction.fit(NOISE[few], X[few], truth[few]).predict(NOISE[both], X[both])[0]
-        taus.append(rank_correlation(predicted, truth[both]).tau)
+    for known in (KNOWN_BIAS, {"n_dot-product": KNOWN_BIAS["n_dot-product"]}, {}):
+        monkeypatch.setattr("moco.oracle.correction.KNOWN_BIAS", known)
+        predicted = Correction.fit(noise[few], x[few], truth[few]).predict(noise, x)[0]
+        taus.append(rank_correlation(predicted, truth).tau)
     assert taus[0] > 0.8
-    assert taus[0] > taus[1] + 0.1
+    assert taus[0] > taus[1] > taus[2] + 0.1
 
 
-def test_what_few_networks_cannot_tell_is_not_read() -> None:
+def test_what_few_networks_cannot_tell_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or a search would find networks whose bits and widths happen to be those of lucky ones."""
+    monkeypatch.setattr("moco.oracle.correction.KNOWN_BIAS", {})  # these scores have none
     size = X[:, FEATURES.index("log_macs")]
     few, found = np.argsort(size)[::25], []
     for seed in range(20):
