@@ -212,7 +212,8 @@ class Correction:
     @cached_property
     def digest(self) -> str:
         """16 hexadecimal digits that change with any prediction."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        known = json.dumps([KNOWN_BIAS, FEW_BITS])
+        return hashlib.sha256((self.to_json() + known).encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
         """As text that `from_json` reads, without loss."""
