@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from moco.chosen.trained import FromScratch, front_of_trained, valid_logloss
+from moco.chosen.trained import FromScratch, front_of, valid_logloss
 from moco.design import Design
 
 N_SEEDS = 3
@@ -28,7 +28,7 @@ def least_sure(
         n: How many.
     """
     mean, n_seeds = valid_logloss(results), Counter(result.key for result in results)
-    front = front_of_trained(designs, mean, lambda design: (least_pj[design.key],))
+    front = front_of(designs, mean, lambda design: (least_pj[design.key],))
     unsure = [design for design in front if n_seeds[design.key] < N_SEEDS]
     if not unsure:
         return [], 0

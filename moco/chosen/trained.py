@@ -120,22 +120,22 @@ def valid_logloss(results: Sequence[FromScratch]) -> dict[str, float]:
     return {key: float(np.mean(values)) for key, values in losses.items()}
 
 
-def front_of_trained(
+def front_of(
     designs: Iterable[Design], logloss: Mapping[str, float], costs: Callable[[Design], tuple[float, ...]]
 ) -> list[Design]:
-    """Trained designs that no other beats in log loss from scratch and costs, the most accurate first.
+    """Designs that no other beats in log loss and costs, the most accurate first.
 
     Args:
         designs: To choose from.
-        logloss: Of those that were trained, by key.
+        logloss: By key, such as what designs reached from scratch; those without are left out.
         costs: What counts beside log loss; the same number of figures for each.
     """
-    trained = [design for design in designs if design.key in logloss]
-    if not trained:
+    known = [design for design in designs if design.key in logloss]
+    if not known:
         return []
-    points = np.array([[logloss[design.key], *costs(design)] for design in trained])
+    points = np.array([[logloss[design.key], *costs(design)] for design in known])
     is_on = is_non_dominated(points)
-    return [trained[row] for row in np.lexsort(points.T[::-1]) if is_on[row]]
+    return [known[row] for row in np.lexsort(points.T[::-1]) if is_on[row]]
 
 
 def on_all_chips(study: CodesignStudy, results: Sequence[FromScratch]) -> list[FromScratch]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from moco.data import CtrDataset
 from moco.progress import console
 from moco.runs.budget import SUPERNET_SHARE, TEACHER_SHARE, Budget, affordable
+from moco.runs.promising import train_promising
 from moco.runs.run import Run, require_budget, require_front
 from moco.runs.seconds import add_seconds, seconds_of
 from moco.runs.settings import RunSettings, SearchSettings, stored
@@ -91,7 +92,7 @@ def _all_stages(
     if budget is None:
         this.finals.train_chosen(study)
     else:
-        this.finals.train_promising(study, budget)
+        train_promising(this, study, budget)
     page = this.report(study)
     console.print(f"[bold]report[/bold]    {page}")
     require_front(study)

@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from moco.costs.batch import LEAST_BITS, loses_nothing
+from moco.costs.batch import loses_nothing
 from moco.costs.lowering import pim_config
 from moco.design import Design
 from moco.search.codesign import CodesignStudy
@@ -162,34 +162,6 @@ def allowed_costs(
     return is_allowed, costs.estimate
 
 
-def least_energy(study: CodesignStudy, genomes: Genomes) -> tuple[Genomes, NDArray[np.float64], NDArray[np.bool_]]:
-    """The networks of (B, P) genomes on chips of least energy that lose nothing and keep the caps of a search.
-
-    As far as single choices lead down from their own chips, made to lose nothing, all networks at once: within a third
-    of what `best_chip` finds, mostly within a hundredth.
-
-    Returns:
-        (B, P) genomes, (B,) energies in pJ, and (B,) whether there is such a chip; else both are those given.
-    """
-    space, found = study.space, genomes.copy()
-    found[:, space.n_network_blocks :] = losing_nothing(space.hardware, genomes[:, space.n_network_blocks :])
-    is_allowed, costs = allowed_costs(study, found, study.calibration)
-    found[~is_allowed] = genomes[~is_allowed]
-    least = np.where(is_allowed, costs.energy_pj, allowed_costs(study, genomes, study.calibration)[1].energy_pj)
-    rows, changes = np.flatnonzero(is_allowed), changes_of_one(space.hardware)
-    while len(rows):
-        tried = np.repeat(found[rows], len(changes), axis=0)
-        chips = tried[:, space.n_network_blocks :] + np.tile(changes, (len(rows), 1))
-        tried[:, space.n_network_blocks :] = with_fitting_adcs(space.hardware, chips % space.hardware.n_choices)
-        is_good, costs = allowed_costs(study, tried, study.calibration)
-        energy_pj = np.where(is_good, costs.energy_pj, np.inf).reshape(len(rows), len(changes))
-        best = energy_pj.argmin(axis=1) + np.arange(len(rows)) * len(changes)
-        is_less = energy_pj.min(axis=1) < least[rows]
-        rows, best = rows[is_less], best[is_less]
-        found[rows], least[rows] = tried[best], energy_pj.ravel()[best]
-    return space.canonical(found), least, is_allowed
-
-
 def best_chip(space: CodesignSpace, genome: NDArray[np.int64], value: Value, rng: np.random.Generator) -> Genomes:
     """(P,) the network of a genome on the chip of least value that descent finds; never a worse one than its own.
 
@@ -221,21 +193,6 @@ def with_fitting_adcs(hardware: Space, chips: Genomes) -> Genomes:
     choices = np.array(hardware.blocks[column].choices)
     fitting[:, column] = np.minimum(np.searchsorted(choices, needed), len(choices) - 1)
     return fitting
-
-
-def losing_nothing(hardware: Space, chips: Genomes) -> Genomes:
-    """(B, P) the same chips with enough bits of words and tables, and with the fewest ADC bits that lose nothing; where
-    no ADC has as many, with as few wordlines and DAC bits at a time as there can be."""
-    fitting, n_choices = chips.copy(), hardware.n_choices
-    for name in ("activation_bits", "table_bits"):
-        column = hardware.column(name)
-        enough = int(np.searchsorted(np.array(hardware.blocks[column].choices), LEAST_BITS))
-        fitting[:, column] = np.minimum(np.maximum(chips[:, column], enough), n_choices[column] - 1)
-    adcs = np.array(hardware.blocks[hardware.column("adc_bits")].choices)
-    lacks = required_adc_bits(pim_config(hardware.columns(fitting))) > adcs.max()
-    groups = hardware.column("wordline_groups")
-    fitting[lacks, hardware.column("dac_bits")], fitting[lacks, groups] = 0, n_choices[groups] - 1
-    return with_fitting_adcs(hardware, fitting)
 
 
 def changes_of_one(space: Space) -> Genomes:

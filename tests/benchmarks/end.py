@@ -36,6 +36,7 @@ from moco.design import Design
 from moco.oracle.oracle import Oracle, Scores
 from moco.oracle.spread import log_macs
 from moco.runs.budget import TEACHER_SHARE, Budget
+from moco.runs.promising import train_promising
 from moco.runs.run import Run
 from moco.runs.settings import RunSettings, SearchSettings
 from moco.runs.stages import run
@@ -144,7 +145,7 @@ def spend(way: str, settings: RunSettings, folder: Path, hours: float) -> None:
         if way == "MACs":
             study = steered_by_macs(this, folder, settings.seed)
             study.optimize(N_MACS_TRIALS)
-            this.finals.train_promising(study, budget)
+            train_promising(this, study, budget)
         else:
             designs = train_random(this, budget, folder, settings.seed)
     results = this.finals.from_scratch

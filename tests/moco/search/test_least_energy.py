@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from moco.data import load_dataset
-from moco.search.best_chip import allowed_costs, best_chips, least_energy, losing_nothing
+from moco.search.best_chip import allowed_costs, best_chips
 from moco.search.codesign import CodesignStudy, codesign_space, create_study
+from moco.search.least_energy import least_energy, losing_nothing, on_good_chips
 from moco.settings import TrainSettings
 from moco.supernet import train_supernet
 from tests.moco.chips import is_lossless
@@ -65,3 +66,24 @@ def test_a_network_on_a_chip_that_loses_something_gets_one_that_does_not() -> No
     assert was_good.mean() < 0.5 < 0.95 < has_good.mean()
     np.testing.assert_array_equal(is_good, has_good)
     np.testing.assert_allclose(costs.energy_pj, least_pj, rtol=1e-12)
+
+
+def test_networks_that_were_searched_on_lossy_chips_alone_join_the_study_on_others_once() -> None:
+    study = studied(None, 10)
+    space = study.space
+    lossy = space.sample(np.random.default_rng(0), 3)
+    lossy[:, space.n_network_blocks + space.hardware.column("activation_bits")] = 0
+    study.add(space.canonical(lossy))
+    before = study.designs(study.study.trials())
+    joined: list[tuple[int, int]] = []
+    designs, least_pj = on_good_chips(study, lambda n_scored, n: joined.append((n_scored, n)))
+    n_trials = len(study.study.trials())
+    assert {one.architecture for one in designs} == {one.architecture for one in before}
+    assert not all(is_lossless(one) for one in before)
+    assert all(is_lossless(one) for one in designs)
+    assert all(least_pj[one.key] <= one.energy_pj for one in designs)
+    assert joined[-1] == (n_trials - len(before), n_trials - len(before))
+    again, same_pj = on_good_chips(study, lambda n_scored, n: pytest.fail("nothing is left to join"))
+    assert [one.key for one in again] == [one.key for one in designs]
+    assert same_pj == least_pj
+    assert len(study.study.trials()) == n_trials > len(before)
