@@ -20,6 +20,7 @@ from moco.costs.batch import are_lossless
 from moco.design import Design
 from moco.oracle.correction import LEAST_NETWORKS, Correction
 from moco.oracle.features import FEATURES
+from moco.oracle.known_bias import KNOWN_BIAS, KnownBias
 from moco.search.codesign import CodesignStudy
 from moco.training.pace import training_time
 from pimmodel import PimConfig
@@ -83,6 +84,7 @@ class Candidates:
         log_energy: (n,) natural logarithm of the least energy in pJ, on whatever chip loses nothing either.
         time: (n,) that their training takes, in that of a network without products.
         known: What networks reached from scratch before.
+        bias: Of scores, known beforehand.
     """
 
     designs: Sequence[Design]
@@ -92,6 +94,7 @@ class Candidates:
     log_energy: Floats
     time: Floats
     known: Truths
+    bias: KnownBias = KNOWN_BIAS
 
     @classmethod
     def of(
@@ -117,7 +120,9 @@ class Candidates:
         plain = score if study.correction is None else study.correction.predict(score, features)[0]
         chip_loss = logloss - plain
         log_energy = np.log([least_pj[design.key] for design in kept])
-        return cls(kept, score, features, chip_loss, log_energy, training_time(study.space.network, networks), known)
+        time = training_time(study.space.network, networks)
+        bias = KNOWN_BIAS if study.correction is None else study.correction.bias
+        return cls(kept, score, features, chip_loss, log_energy, time, known, bias)
 
     def __len__(self) -> int:
         return len(self.designs)
@@ -153,10 +158,10 @@ class Candidates:
         scores = np.concatenate([self.known.score, self.score[rows]])
         features = np.concatenate([self.known.features, self.features[rows]])
         if len(truths) < LEAST_NETWORKS:  # so few say how far off scores are, not how to order networks
-            found = Correction.known(float(self.score.std()))
+            found = Correction.unlearned(float(self.score.std()), self.bias)
             shift = float(np.median(truths - found.predict(scores, features)[0])) if len(truths) > 0 else 0.0
         else:
-            found, shift = Correction.fit(scores, features, truths), 0.0
+            found, shift = Correction.fit(scores, features, truths, self.bias), 0.0
         mean, sd = found.predict(self.score, self.features)
         return mean + shift + self.chip_loss, sd
 

@@ -162,7 +162,7 @@ class Checks:
             return Correction.fit(self._scores(networks), features, np.nanmean(truth.figures(), axis=1))
         if self._run.recipe.n_tuning_steps == 0:
             return None
-        return Correction.known(float(self._scores(space.networks(self._spread(N_CHECKED))).std()))
+        return Correction.unlearned(float(self._scores(space.networks(self._spread(N_CHECKED))).std()))
 
     def _scores(self, networks: ArchitectureBatch) -> NDArray[np.float64]:
         """(B,) log losses of B networks in plain numbers, as they are."""

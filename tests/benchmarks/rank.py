@@ -26,9 +26,10 @@ from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 
 from moco.data import CtrDataset
-from moco.oracle.correction import Correction, without_known_bias
+from moco.oracle.correction import Correction
 from moco.oracle.features import FEATURES, network_features
 from moco.oracle.fidelity import Noise, ceiling, kendall_tau, rank_correlation, share_of_resamples_better
+from moco.oracle.known_bias import KNOWN_BIAS
 from moco.oracle.oracle import Oracle
 from moco.oracle.truth import Truth
 from moco.oracle.validation import CONTROLS, UNTRAINED, untrained
@@ -190,7 +191,7 @@ def main() -> None:
     }
     for name, how in ways.items():
         scores[name], seconds[name] = scores_of(how, data, supernet, networks)
-    scores[UNBIASED] = without_known_bias(scores[TUNED], features, float(scores[TUNED].std()))
+    scores[UNBIASED] = KNOWN_BIAS.taken_off(scores[TUNED], features, float(scores[TUNED].std()))
     controls = {name: -features[:, FEATURES.index(feature)] for name, feature in CONTROLS.items()}
     controls[UNTRAINED] = Oracle(untrained(supernet), data).score(batch).logloss
     best = max(controls, key=lambda name: kendall_tau(controls[name], true))

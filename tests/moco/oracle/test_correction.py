@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from moco.files import read_kept
-from moco.oracle.correction import KNOWN_BIAS, MOST_DEVIATIONS, Correction, without_known_bias
+from moco.oracle.correction import MOST_DEVIATIONS, Correction
 from moco.oracle.features import FEATURES, network_features
 from moco.oracle.fidelity import rank_correlation
+from moco.oracle.known_bias import KNOWN_BIAS, KnownBias
 from moco.oracle.spread import spread_networks
 from spaces import products
 from spaces.nasrec import nasrec_space
@@ -53,19 +54,18 @@ def test_few_networks_teach_score_and_size_before_anything_else() -> None:
     assert np.isfinite(two.predict(NOISE, X)).all()
     assert not two.is_better  # two cannot tell
     assert few.trusted is few
-    known = without_known_bias(NOISE, X, float(NOISE[:2].std()))
+    known = KNOWN_BIAS.taken_off(NOISE, X, float(NOISE[:2].std()))
     assert two.trusted.predict(NOISE, X)[0] == pytest.approx(known + np.median(truth[:2] - known[:2]))
-    none = Correction.known(2.0)
-    assert Correction.from_json(none.to_json()).predict(NOISE, X)[0] == pytest.approx(without_known_bias(NOISE, X, 2.0))
+    none = Correction.unlearned(2.0)
+    kept = Correction.from_json(none.to_json())
+    assert kept.predict(NOISE, X)[0] == pytest.approx(KNOWN_BIAS.taken_off(NOISE, X, 2.0))
     assert none.trusted.digest == none.digest
     assert none.summary().endswith("too few networks were trained from scratch to correct it.")
     with pytest.raises(ValueError, match="a correction needs 2 networks trained from scratch, got 1"):
         Correction.fit(NOISE[:1], X[:1], NOISE[:1])
 
 
-def test_what_shared_weights_always_get_wrong_is_known_before_anything_is_learned(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_shared_weights_always_get_wrong_is_known_before_anything_is_learned() -> None:
     x = network_features(SPACE.networks(spread_networks(SPACE, 100)), 3, 5)
     noise = NOISE[: len(x)]
     multiplies, attends = (x[:, FEATURES.index(name)] > 0 for name in ("n_dot-product", "n_attention"))
@@ -74,24 +74,24 @@ def test_what_shared_weights_always_get_wrong_is_known_before_anything_is_learne
     few = np.flatnonzero(multiplies & attends)[:8]
     assert 0.3 < multiplies.mean() < 0.7
     assert 0.3 < attends.mean() < 0.7
-    assert without_known_bias(noise, x, 2.0) == pytest.approx(noise + 2 * bias)
+    assert KNOWN_BIAS.taken_off(noise, x, 2.0) == pytest.approx(noise + 2 * bias)
     taus = []
-    for known in (KNOWN_BIAS, {"n_dot-product": KNOWN_BIAS["n_dot-product"]}, {}):
-        monkeypatch.setattr("moco.oracle.correction.KNOWN_BIAS", known)
-        predicted = Correction.fit(noise[few], x[few], truth[few]).predict(noise, x)[0]
+    for operators in (KNOWN_BIAS.operators, {"n_dot-product": KNOWN_BIAS.operators["n_dot-product"]}, {}):
+        known = replace(KNOWN_BIAS, operators=operators)
+        predicted = Correction.fit(noise[few], x[few], truth[few], known).predict(noise, x)[0]
         taus.append(rank_correlation(predicted, truth).tau)
     assert taus[0] > 0.8
     assert taus[0] > taus[1] > taus[2] + 0.1
 
 
-def test_what_few_networks_cannot_tell_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_few_networks_cannot_tell_is_not_read() -> None:
     """Or a search would find networks whose bits and widths happen to be those of lucky ones."""
-    monkeypatch.setattr("moco.oracle.correction.KNOWN_BIAS", {})  # these scores have none
     size = X[:, FEATURES.index("log_macs")]
     few, found = np.argsort(size)[::25], []
     for seed in range(20):
         noise = 0.006 * np.random.default_rng(seed).normal(size=8)
-        correction = Correction.fit(0.3 - 0.01 * size[few], X[few], 0.2 - 0.005 * size[few] + noise)
+        truth = 0.2 - 0.005 * size[few] + noise
+        correction = Correction.fit(0.3 - 0.01 * size[few], X[few], truth, KnownBias({}, {}))
         mean, _ = correction.predict(0.3 - 0.01 * size, X)
         found.append(np.min(mean - (0.2 - 0.005 * size)))
         other = X.copy()
@@ -127,12 +127,13 @@ def test_errors_tell_where_orders_of_few_networks_do_not() -> None:
 
 
 def test_a_score_can_be_told_from_its_prediction() -> None:
-    for correction in (Correction.known(0.3), Correction.fit(NOISE[:16], X[:16], NOISE[:16] - 0.1 * X[:16, 0])):
+    for correction in (Correction.unlearned(0.3), Correction.fit(NOISE[:16], X[:16], NOISE[:16] - 0.1 * X[:16, 0])):
         mean, _ = correction.predict(NOISE, X)
         assert correction.score_of(mean, X) == pytest.approx(NOISE)
         mean[:3] = np.nan  # unknown stays unknown
         assert np.isnan(correction.score_of(mean, X)).nonzero()[0].tolist() == [0, 1, 2]
-    deaf = replace(Correction.known(0.3), coefficients=(0.0, 0.0))
+    unlearned = Correction.unlearned(0.3)
+    deaf = replace(unlearned, regression=replace(unlearned.regression, coefficients=(0.0, 0.0)))
     assert np.isnan(deaf.score_of(NOISE, X)).all()
 
 
@@ -142,6 +143,9 @@ def test_a_correction_is_kept_without_loss() -> None:
     assert read.digest == correction.digest
     assert np.array_equal(read.predict(NOISE, X), correction.predict(NOISE, X))
     assert Correction.fit(NOISE[:20], X[:20], NOISE[1:21]).digest != correction.digest
+    other = replace(KNOWN_BIAS, few_bits={4: 0.1})  # as another version of moco may know it
+    assert Correction.from_json(replace(correction, bias=other).to_json()).few_bits_loss(4) == 0.1 * correction.score_sd
+    assert replace(correction, bias=other).digest != correction.digest
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"n_networks": 3}'])
@@ -167,6 +171,6 @@ def test_features_count_what_is_alive() -> None:
 
 
 def test_few_activation_bits_cost_more_than_scores_say() -> None:
-    lost = Correction.known(0.01).few_bits_loss([4, 6, 8, 16])
+    lost = Correction.unlearned(0.01).few_bits_loss([4, 6, 8, 16])
     np.testing.assert_allclose(lost, [0.004, 0.0005, 0.0, 0.0])
-    assert Correction.known(0.01).few_bits_loss(4) == pytest.approx(0.004)
+    assert Correction.unlearned(0.01).few_bits_loss(4) == pytest.approx(0.004)

@@ -11,8 +11,9 @@ import pytest
 import moco
 from moco.costs.batch import design_costs, loses_nothing
 from moco.data import CtrDataset, load_dataset
-from moco.oracle.correction import Correction, without_known_bias
+from moco.oracle.correction import Correction
 from moco.oracle.features import FEATURES
+from moco.oracle.known_bias import KNOWN_BIAS
 from moco.search.codesign import codesign_space, create_study
 from moco.search.objectives import objectives
 from moco.supernet import TrainedSupernet, TrainSettings, train_supernet
@@ -164,10 +165,10 @@ def test_a_correction_moves_networks_and_adds_what_few_bits_cost(
     plain = create_study("plain", data, space, supernet, n_jobs=1)
     known = plain.features(space.networks(space.canonical(space.sample(np.random.default_rng(4), 30))))
     sd = float(known[0].std())
-    correction = Correction.fit(*known, without_known_bias(*known, sd) - 0.01 * known[1][:, 0])
+    correction = Correction.fit(*known, KNOWN_BIAS.taken_off(*known, sd) - 0.01 * known[1][:, 0])
     genomes = space.canonical(space.sample(np.random.default_rng(3), 10))
     score, features = plain.features(space.networks(genomes))
-    truth = without_known_bias(score, features, sd) - 0.01 * features[:, 0]
+    truth = KNOWN_BIAS.taken_off(score, features, sd) - 0.01 * features[:, 0]
     study = create_study("corrected", data, space, supernet, n_jobs=1, correction=correction)
     before, after = np.asarray(plain.evaluate(genomes).values), np.asarray(study.evaluate(genomes).values)
     np.testing.assert_array_equal(after[:, 1:], before[:, 1:])
