@@ -40,8 +40,8 @@ class Run:
     """One run in its folder.
 
     Attributes:
-        folder: Holds run.json, search.json, supernet.safetensors, truth.csv, validation.json, correction.json, study.db,
-            from_scratch.json, seconds.json and the report.
+        folder: Holds run.json, search.json, supernet.safetensors, truth.csv, validation.json, correction.json,
+            study.db, from_scratch.json, seconds.json and the report.
         settings: As stored in run.json.
     """
 
