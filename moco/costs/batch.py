@@ -33,6 +33,11 @@ class Costs:
     n_parameters: NDArray[np.int64]
     adc_shortfall_bits: NDArray[np.int64]
 
+    @property
+    def is_lossless(self) -> NDArray[np.bool_]:
+        """(B,) whether their chips lose nothing; see `are_lossless`."""
+        return are_lossless(self.configs)
+
 
 LEAST_BITS = 8
 """Of activations and tables that cost no accuracy. Fewer cost networks that have learned all they can more than scores
@@ -79,11 +84,6 @@ def design_costs(
 
 
 def are_lossless(chips: PimConfig) -> NDArray[np.bool_]:
-    """(B,) chips that lose nothing; see `loses_nothing`."""
-    return loses_nothing(chips, required_adc_bits(chips) - chips.adc_bits)
-
-
-def loses_nothing(chips: PimConfig, adc_shortfall_bits: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(B,) chips on which networks score as in plain numbers, to .002: no sum is cut, LEAST_BITS or more are kept."""
     is_precise = (np.asarray(chips.activation_bits) >= LEAST_BITS) & (np.asarray(chips.table_bits) >= LEAST_BITS)
-    return np.asarray((adc_shortfall_bits <= 0) & is_precise)
+    return np.asarray((required_adc_bits(chips) <= chips.adc_bits) & is_precise)

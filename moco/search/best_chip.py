@@ -15,7 +15,6 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from moco.costs.batch import loses_nothing
 from moco.costs.lowering import pim_config
 from moco.design import Design
 from moco.search.codesign import CodesignStudy
@@ -156,7 +155,7 @@ def allowed_costs(
     constraints = tuple(study.study.constraints)
     own = LookAhead(study.data, study.space, study.calibration, study.cardinalities, constraints)
     costs = replace(own, calibration=calibration).costs(genomes)
-    is_allowed = loses_nothing(costs.configs, costs.adc_shortfall_bits)
+    is_allowed = costs.is_lossless
     if constraints:
         is_allowed &= own.keeps_caps(costs if calibration is own.calibration else own.costs(genomes))
     return is_allowed, costs.estimate

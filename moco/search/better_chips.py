@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moco.costs.batch import loses_nothing
 from moco.search.look_ahead import LOOKS_AHEAD, LookAhead
 from spaces import Genomes
 
@@ -53,7 +52,7 @@ class BetterChips:
         energy_pj, latency_ns = costs.estimate.energy_pj.reshape(shape), costs.estimate.latency_ns.reshape(shape)
         loss = weight * np.log(energy_pj) + (1 - weight) * np.log(latency_ns)
         is_within = self.look.keeps_caps(costs).reshape(shape)
-        is_lossless = loses_nothing(costs.configs, costs.adc_shortfall_bits).reshape(shape)
+        is_lossless = costs.is_lossless.reshape(shape)
         is_allowed = is_lossless & (is_within | ~(is_lossless & is_within).any(axis=1, keepdims=True))
         best = np.where(is_allowed, loss, np.inf).argmin(axis=1)
         best[~is_open | ~is_allowed.any(axis=1)] = 0

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moco.costs.batch import design_costs, loses_nothing
+from moco.costs.batch import design_costs
 from moco.costs.lowering import pim_config
 from moco.data import ClickLog
 from moco.design import Design
@@ -128,7 +128,7 @@ class CodesignStudy:
         scores = self._oracle.score(
             networks, self.space.hardware_values(genomes)["table_bits"], costs.configs, progress=progress
         )
-        is_plain = loses_nothing(costs.configs, costs.adc_shortfall_bits)
+        is_plain = costs.is_lossless
         shift = self._shift(networks, costs.configs, np.where(is_plain, scores.logloss, np.nan))
         result = costs.estimate
         capped = [getattr(result, constraint.name) for constraint in self.study.constraints]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from moco.costs.batch import loses_nothing
 from moco.search.better_chips import BetterChips
 from moco.search.look_ahead import LookAhead
 from moco.supernet.rows import evenly
@@ -40,7 +39,7 @@ def most_work(look: LookAhead, seed: int = 0, known: Genomes | None = None, n_de
     def evaluate(genomes: Genomes) -> Evaluation:
         costs = look.costs(genomes)
         result = costs.estimate
-        is_lossy = ~loses_nothing(costs.configs, costs.adc_shortfall_bits)
+        is_lossy = ~costs.is_lossless
         capped = [getattr(result, constraint.name) for constraint in look.constraints]
         return Evaluation(
             values=np.column_stack([np.log1p(costs.macs), np.log(result.energy_pj)]),

@@ -25,7 +25,7 @@ from moco.compare.matches import (
 from moco.compare.page import tables_of
 from moco.compare.references import against_retrained
 from moco.compare.searches import Found
-from moco.costs.batch import design_costs, loses_nothing
+from moco.costs.batch import Costs, design_costs
 from moco.report.tables import text_of
 from moco.runs.run import Run
 from moco.search.codesign import CodesignStudy
@@ -156,7 +156,7 @@ def test_trained_networks_count_on_other_chips_where_their_own_lose_nothing(
     trials = study.study.trials()
     genomes = np.array([trials.genomes[trials.keys.index(one.key)] for one in trained])
     costs = design_costs(study.data, study.space, genomes, study.calibration)
-    kept = loses_nothing(costs.configs, costs.adc_shortfall_bits)
+    kept = costs.is_lossless
     others = candidates.on_other_chips
     assert others is not None
     assert kept.any()
@@ -200,9 +200,7 @@ def test_references_are_taught_as_the_designs_of_the_run_are(
 def test_where_every_chip_loses_something_there_are_no_others(
     joint: Found, calibrations: dict[str, Calibration], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "moco.search.best_chip.loses_nothing", lambda _, shortfall: np.zeros(len(shortfall), dtype=bool)
-    )
+    monkeypatch.setattr(Costs, "is_lossless", property(lambda costs: np.zeros(len(costs.macs), dtype=bool)))
     assert Candidates.of_search(joint, calibrations, seed=0).on_other_chips is None
     best = joint.designs(joint.useful[:1])[0]
     (match,) = against_search(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from moco.compare.figures import columns_of, every_calibration
 from moco.compare.other_chips import SINGLE_GOALS, Goal, OtherChips
-from moco.costs.batch import design_costs, loses_nothing
+from moco.costs.batch import design_costs
 from moco.costs.lowering import pim_config
 from moco.search.best_chip import best_chip, changes_of_two, with_fitting_adcs
 from moco.search.codesign import CodesignStudy
@@ -42,7 +42,7 @@ def test_descent_finds_the_best_of_all_chips(study: CodesignStudy, goal: Goal) -
 
     def value(genomes: Genomes) -> NDArray[np.float64]:
         costs = design_costs(study.data, space, genomes)
-        lossless = loses_nothing(costs.configs, costs.adc_shortfall_bits)
+        lossless = costs.is_lossless
         return np.where(lossless, goal(columns_of(costs.estimate)), np.inf)
 
     chips = np.array(list(itertools.product(*(range(n) for n in space.hardware.n_choices))))
@@ -73,9 +73,9 @@ def test_other_chips_lose_nothing_and_are_better_than_those_of_the_front(study: 
     chips = OtherChips.of(study, front)
     genomes, logloss = chips.best(SINGLE_GOALS, list(calibrations.values()))
     costs = design_costs(study.data, study.space, genomes, study.calibration)
-    assert loses_nothing(costs.configs, costs.adc_shortfall_bits).all()
+    assert costs.is_lossless.all()
     own = design_costs(study.data, study.space, front.genomes, study.calibration)
-    kept = loses_nothing(own.configs, own.adc_shortfall_bits)
+    kept = own.is_lossless
     assert kept.any()
     n_each = len(SINGLE_GOALS) * len(calibrations)
     np.testing.assert_array_equal(logloss, front.values[kept, 0].repeat(n_each))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moco.costs.batch import design_costs, loses_nothing
+from moco.costs.batch import design_costs
 from moco.data import CtrDataset, load_dataset
 from moco.search.better_chips import LEFT_SHARE, BetterChips
 from moco.search.codesign import codesign_space
@@ -45,8 +45,8 @@ def test_a_changed_chip_loses_nothing_and_costs_less_in_something(
     assert np.array_equal(found[:, :first], given_[:, :first])
     before, after = (design_costs(data, space, genomes) for genomes in (given_, found))
     is_changed = (found != given_).any(axis=1)
-    assert loses_nothing(after.configs, after.adc_shortfall_bits)[is_changed].all()
-    was_lossless = loses_nothing(before.configs, before.adc_shortfall_bits)
+    assert after.is_lossless[is_changed].all()
+    was_lossless = before.is_lossless
     is_less = (after.estimate.energy_pj < before.estimate.energy_pj) | (
         after.estimate.latency_ns < before.estimate.latency_ns
     )
@@ -63,7 +63,7 @@ def test_most_proposals_are_changed_and_a_share_is_left(data: CtrDataset, space:
     gain = np.log(before.energy_pj * before.latency_ns) - np.log(after.energy_pj * after.latency_ns)
     is_changed = (found != given_).any(axis=1)
     costs = design_costs(data, space, given_)
-    assert np.median(gain[is_changed & loses_nothing(costs.configs, costs.adc_shortfall_bits)]) > np.log(2)
+    assert np.median(gain[is_changed & costs.is_lossless]) > np.log(2)
 
 
 def test_a_chip_that_keeps_the_caps_goes_first(data: CtrDataset, space: CodesignSpace) -> None:

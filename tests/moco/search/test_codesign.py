@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import moco
-from moco.costs.batch import design_costs, loses_nothing
+from moco.costs.batch import design_costs
 from moco.data import CtrDataset, load_dataset
 from moco.oracle.correction import Correction
 from moco.oracle.features import FEATURES
@@ -174,7 +174,7 @@ def test_a_correction_moves_networks_and_adds_what_few_bits_cost(
     np.testing.assert_array_equal(after[:, 1:], before[:, 1:])
     expected = correction.predict(score, features)[0]
     costs = design_costs(data, space, genomes)
-    is_plain = loses_nothing(costs.configs, costs.adc_shortfall_bits)  # there the score on the chip is corrected itself
+    is_plain = costs.is_lossless  # there the score on the chip is corrected itself
     lost = correction.few_bits_loss(costs.configs.activation_bits)  # beyond what scores say of a chip
     assert 0 < (lost > 0).sum() < len(genomes)
     off = (after[:, 0] - expected) - (before[:, 0] - score) - lost
@@ -194,7 +194,7 @@ def test_a_correction_moves_networks_and_adds_what_few_bits_cost(
     score, features = plain.features(space.networks(genomes))
     slope = correction.predict(np.array([1.0]), features[:1])[0] - correction.predict(np.array([0.0]), features[:1])[0]
     costs = design_costs(data, space, genomes)
-    is_plain = loses_nothing(costs.configs, costs.adc_shortfall_bits)  # what tables of few bits cost is corrected too
+    is_plain = costs.is_lossless  # what tables of few bits cost is corrected too
     beyond = np.where(is_plain, (slope - 1) * (before - score), 0)
     np.testing.assert_allclose(after - before, exact - uncorrected + beyond, atol=1e-9)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from moco.costs.batch import loses_nothing
 from moco.data import CtrDataset, load_dataset
 from moco.search.codesign import codesign_space
 from moco.search.known import first_population, known_designs
@@ -41,7 +40,7 @@ def test_they_do_more_work_than_random_designs_of_their_cost(data: CtrDataset, s
     for some in (genomes, drawn):
         costs = seen.costs(some)
         points.append(np.column_stack([-costs.macs, costs.estimate.energy_pj, costs.estimate.latency_ns]))
-        lossless.append(loses_nothing(costs.configs, costs.adc_shortfall_bits))
+        lossless.append(costs.is_lossless)
     assert lossless[0].all()
     chosen, others = points[0], points[1][lossless[1]]
     assert len(others) > 50
